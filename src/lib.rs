@@ -1,0 +1,8 @@
+//! Healthcare data mining over one patient-feature matrix.
+
+pub mod error;
+pub mod matrix;
+mod numeric;
+
+pub use error::{Error, Result};
+pub use ndarray;

@@ -1,0 +1,5 @@
+//! Reproducible arithmetic, private to the crate.
+
+pub(crate) mod parallel;
+pub(crate) mod seed;
+pub(crate) mod stable;
