@@ -2,4 +2,5 @@
 
 pub(crate) mod parallel;
 pub(crate) mod seed;
+pub(crate) mod simd;
 pub(crate) mod stable;
