@@ -1,5 +1,6 @@
 //! Healthcare data mining over one patient-feature matrix.
 
+pub mod design;
 pub mod error;
 pub mod estimator;
 pub mod matrix;

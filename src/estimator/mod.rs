@@ -5,6 +5,7 @@ pub mod control;
 pub mod input;
 pub mod model;
 pub(crate) mod params;
+pub mod rounds;
 
 pub use control::{Control, Progress};
 pub use input::{ClassLabel, Cohort, Rows, RowsSource, TargetRows, TrainingRows};

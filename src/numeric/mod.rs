@@ -1,5 +1,7 @@
 //! Reproducible arithmetic, private to the crate.
 
+pub(crate) mod linalg;
+pub(crate) mod moments;
 pub(crate) mod parallel;
 pub(crate) mod seed;
 pub(crate) mod simd;
