@@ -3,6 +3,7 @@
 pub mod design;
 pub mod error;
 pub mod estimator;
+mod kernel;
 pub mod matrix;
 mod numeric;
 

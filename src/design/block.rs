@@ -162,7 +162,7 @@ impl Encoder {
                         match found {
                             Some(AVERAGE) => {
                                 for term in terms.clone() {
-                                    let share = self.terms()[term as usize].center;
+                                    let share = self.terms()[term as usize].mean;
                                     entries[(term - terms.start) as usize]
                                         .push((row as u16, share));
                                 }

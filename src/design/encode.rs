@@ -28,6 +28,9 @@ pub(crate) const MISSING: &str = "(missing)";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Term {
     pub(crate) name: String,
+    /// Weighted mean on the training rows.
+    pub(crate) mean: f64,
+    /// What is taken off: the mean, or 0 in a model without intercept.
     pub(crate) center: f64,
     pub(crate) scale: f64,
     /// Constant on the training rows: its coefficient is always 0.
@@ -96,11 +99,12 @@ impl TryFrom<Wire> for Encoder {
         if wire.encodings.len() != wire.schema.len() {
             return refuse("one encoding per feature expected");
         }
-        if wire
-            .terms
-            .iter()
-            .any(|term| !term.center.is_finite() || !term.scale.is_finite() || term.scale <= 0.0)
-        {
+        if wire.terms.iter().any(|term| {
+            !term.mean.is_finite()
+                || !term.center.is_finite()
+                || !term.scale.is_finite()
+                || term.scale <= 0.0
+        }) {
             return refuse("centre and spread must be finite, spread above zero");
         }
         // Every term belongs to exactly one place, in order: nothing outside, nothing twice.
@@ -209,6 +213,19 @@ impl Encoder {
         })
     }
 
+    /// The same encoder without centring, for a model without intercept: a constant column is then
+    /// a column like any other.
+    pub(crate) fn uncentered(mut self) -> Self {
+        for term in &mut self.terms {
+            term.center = 0.0;
+            if term.constant && term.mean != 0.0 {
+                term.constant = false;
+                term.scale = term.mean.abs();
+            }
+        }
+        self
+    }
+
     pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }
@@ -241,6 +258,7 @@ fn share_term(name: String, share: f64) -> Term {
     let constant = spread <= CONSTANT_SPREAD;
     Term {
         name,
+        mean: share,
         center: share,
         scale: if constant { 1.0 } else { spread },
         constant,
@@ -292,6 +310,7 @@ fn number(
     let term = terms.len() as u32;
     terms.push(Term {
         name: feature.name().to_string(),
+        mean: filled.mean,
         center: filled.mean,
         scale: if constant { 1.0 } else { spread },
         constant,

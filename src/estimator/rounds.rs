@@ -154,6 +154,9 @@ pub fn drive<R: Rounds, S: Source<R>>(
     }
 }
 
+/// Chunks answered before their partials are merged: bounds the memory that partials take.
+const GROUP_CHUNKS: usize = 32;
+
 /// Rows in memory, in chunks of fixed length answered in parallel and merged in a fixed order.
 #[derive(Debug)]
 pub struct Memory<'a, L> {
@@ -180,16 +183,19 @@ impl<R: Rounds> Source<R> for Memory<'_, R::Local> {
     fn ask(&mut self, rounds: &R, question: &R::Question) -> Result<R::Partial> {
         let (rows, target, weights) = (self.rows, self.target, self.weights);
         let n_rows = rows.n_rows();
-        let answers = parallel::map_items(&mut self.locals, |index, local| {
-            let batch = Batch {
-                rows,
-                range: parallel::chunk(n_rows, index),
-                target,
-                weights,
-            };
-            rounds.answer(question, &batch, local)
-        });
-        merge_all(answers)
+        let mut groups = Vec::new();
+        for (group, locals) in self.locals.chunks_mut(GROUP_CHUNKS).enumerate() {
+            groups.push(merge_all(parallel::map_items(locals, |index, local| {
+                let batch = Batch {
+                    rows,
+                    range: parallel::chunk(n_rows, group * GROUP_CHUNKS + index),
+                    target,
+                    weights,
+                };
+                rounds.answer(question, &batch, local)
+            })));
+        }
+        merge_all(groups)
     }
 }
 
