@@ -4,6 +4,7 @@ pub mod design;
 pub mod error;
 pub mod estimator;
 mod kernel;
+pub mod ingest;
 pub mod matrix;
 mod numeric;
 
