@@ -3,6 +3,7 @@
 pub mod error;
 pub mod matrix;
 mod numeric;
+pub mod simulate;
 
 pub use error::{Error, Result};
 pub use ndarray;
