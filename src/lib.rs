@@ -7,6 +7,7 @@ mod kernel;
 pub mod ingest;
 pub mod matrix;
 mod numeric;
+pub mod simulate;
 
 pub use error::{Error, Result};
 pub use ndarray;
