@@ -5,6 +5,7 @@ pub mod control;
 pub mod input;
 pub mod model;
 pub(crate) mod params;
+pub mod sealed;
 
 pub use control::{Control, Progress};
 pub use input::{ClassLabel, Cohort, Rows, RowsSource, TargetRows, TrainingRows};
@@ -13,3 +14,4 @@ pub use linfa::traits::{Fit, Predict, PredictInplace};
 pub use model::{
     Classify, Lineage, Model, ModelHeader, PredictRisk, Regress, RowDerived, Summary, Term,
 };
+pub use sealed::{Dropped, OpenedTest, Relation, SideCount, SplitReport, Test, TestRows, Train};
