@@ -6,6 +6,7 @@ pub mod input;
 pub mod model;
 pub(crate) mod params;
 pub mod rounds;
+pub mod sealed;
 
 pub use control::{Control, Progress};
 pub use input::{ClassLabel, Cohort, Rows, RowsSource, TargetRows, TrainingRows};
@@ -14,3 +15,4 @@ pub use linfa::traits::{Fit, Predict, PredictInplace};
 pub use model::{
     Classify, Lineage, Model, ModelHeader, PredictRisk, Regress, RowDerived, Summary, Term,
 };
+pub use sealed::{Dropped, OpenedTest, Relation, SideCount, SplitReport, Test, TestRows, Train};
