@@ -1,6 +1,10 @@
 //! Healthcare data mining over one patient-feature matrix.
 
+pub mod design;
 pub mod error;
+pub mod estimator;
+mod kernel;
+pub mod ingest;
 pub mod matrix;
 mod numeric;
 pub mod simulate;
