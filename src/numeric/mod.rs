@@ -2,4 +2,5 @@
 
 pub(crate) mod parallel;
 pub(crate) mod seed;
+pub(crate) mod special;
 pub(crate) mod stable;
