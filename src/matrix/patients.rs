@@ -41,6 +41,7 @@ pub struct PatientMatrix {
     keys: RowKeys,
     n_rows: usize,
     origin: u64,
+    splits: Arc<[u64]>,
 }
 
 impl PatientMatrix {
@@ -65,6 +66,7 @@ impl PatientMatrix {
             keys: RowKeys::none(),
             n_rows,
             origin: 0,
+            splits: Arc::new([]),
         };
         matrix.origin = matrix.digest_of_values();
         Ok(matrix)
@@ -149,6 +151,21 @@ impl PatientMatrix {
     /// so that a model can tell rows of its own table from rows of another.
     pub fn origin(&self) -> u64 {
         self.origin
+    }
+
+    /// The splits whose training side these rows are, outermost first; empty for whole tables.
+    pub(crate) fn splits(&self) -> &[u64] {
+        &self.splits
+    }
+
+    /// The same rows, marked as the training side of one more split.
+    pub(crate) fn with_split(&self, split: u64) -> Self {
+        let mut splits = self.splits.to_vec();
+        splits.push(split);
+        Self {
+            splits: splits.into(),
+            ..self.clone()
+        }
     }
 
     /// A column by name.

@@ -74,6 +74,9 @@ pub enum Sensitive {
 
 /// A described variable.
 ///
+/// A plausible range says which values a model may be asked about: scoring one patient refuses a
+/// value outside it, while a matrix keeps whatever was recorded.
+///
 /// ```
 /// use galen::matrix::{Feature, Sensitive};
 /// let hba1c = Feature::numeric("hba1c").unit("%").code("LOINC", "4548-4");
@@ -81,7 +84,7 @@ pub enum Sensitive {
 /// assert_eq!(hba1c.unit_name(), Some("%"));
 /// assert!(sex.kind().is_categorical());
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Feature {
     name: String,
     kind: FeatureKind,
@@ -91,6 +94,8 @@ pub struct Feature {
     code: Option<FeatureCode>,
     #[serde(default)]
     sensitive: Option<Sensitive>,
+    #[serde(default)]
+    range: Option<(f64, f64)>,
 }
 
 impl Feature {
@@ -102,6 +107,7 @@ impl Feature {
             unit: None,
             code: None,
             sensitive: None,
+            range: None,
         }
     }
 
@@ -154,6 +160,13 @@ impl Feature {
         self
     }
 
+    /// Sets the plausible range, both ends included.
+    #[must_use]
+    pub fn range(mut self, lowest: f64, highest: f64) -> Self {
+        self.range = Some((lowest, highest));
+        self
+    }
+
     /// The same feature under another name.
     #[must_use]
     pub fn renamed(mut self, name: impl Into<String>) -> Self {
@@ -186,6 +199,11 @@ impl Feature {
         self.sensitive
     }
 
+    /// Plausible range, if one is set.
+    pub fn plausible_range(&self) -> Option<(f64, f64)> {
+        self.range
+    }
+
     /// Checks that `other` may stand where this feature was expected: same name, kind and unit.
     pub(crate) fn check_same(&self, other: &Self) -> Result<()> {
         let describe = |feature: &Self| match &feature.unit {
@@ -205,7 +223,7 @@ impl Feature {
 }
 
 /// The features of a matrix in column order; names are unique.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Feature>", into = "Vec<Feature>")]
 pub struct Schema {
     features: Arc<[Feature]>,

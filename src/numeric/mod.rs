@@ -2,5 +2,6 @@
 
 pub(crate) mod parallel;
 pub(crate) mod seed;
+pub(crate) mod simd;
 pub(crate) mod special;
 pub(crate) mod stable;

@@ -247,37 +247,51 @@ fn far_tail(a: f64, b: f64, u: f64) -> f64 {
 /// Both tails at x with y = 1 - x given apart.
 fn beta_both(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
     let front = beta_front(a, b, x, y);
-    if x <= (a + 1.0) / (a + b + 2.0) {
-        let lower = (front / a * beta_fraction(a, b, x)).min(1.0);
+    // Distance of x below the mean, times a + b, from the smaller of x and y.
+    let below = if x < y {
+        a - (a + b) * x
+    } else {
+        (a + b) * y - b
+    };
+    if below >= 0.0 {
+        let lower = (front * beta_fraction(a, b, x, y, below)).min(1.0);
         (lower, 1.0 - lower)
     } else {
-        let upper = (front / b * beta_fraction(b, a, y)).min(1.0);
+        let upper = (front * beta_fraction(b, a, y, x, -below)).min(1.0);
         (1.0 - upper, upper)
     }
 }
 
-/// Continued fraction of the incomplete beta by modified Lentz steps.
-fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
-    const TINY: f64 = 1e-300;
-    let mut c = 1.0;
-    let mut d = 1.0 / nonzero(1.0 - (a + b) * x / (a + 1.0), TINY);
-    let mut h = d;
-    for m in 1..MAX_TERMS {
-        let m = f64::from(m);
-        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        d = 1.0 / nonzero(1.0 + even * d, TINY);
-        c = nonzero(1.0 + even / c, TINY);
-        h *= d * c;
-        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        d = 1.0 / nonzero(1.0 + odd * d, TINY);
-        c = nonzero(1.0 + odd / c, TINY);
-        let step = d * c;
-        h *= step;
-        if (step - 1.0).abs() < 1e-16 {
+/// Continued fraction of the incomplete beta below its mean, in the form without cancellation of
+/// DiDonato and Morris (ACM Trans. Math. Softw. 18, 1992, doi 10.1145/131766.131776).
+fn beta_fraction(a: f64, b: f64, x: f64, y: f64, below: f64) -> f64 {
+    let c = 1.0 + below;
+    let c1 = 1.0 + 1.0 / a;
+    // Numerators and denominators of two convergents, scaled so that the last denominator is 1.
+    let (mut before, mut before_denominator) = (0.0, 1.0 / (c / c1));
+    let mut last = c1 / c;
+    let mut p = 1.0;
+    for n in 1..MAX_TERMS {
+        let n = f64::from(n);
+        let t = n / a;
+        let s = a + 2.0 * n - 1.0;
+        let w = n * (b - n) * x;
+        let shrink = a / s;
+        let alpha = p * (p + b / a) * shrink * shrink * (w * x);
+        let beta = n + w / s + (1.0 + t) / (c1 + 2.0 * t) * (c + n * (1.0 + y));
+        p = 1.0 + t;
+        let numerator = alpha * before + beta * last;
+        let denominator = alpha * before_denominator + beta;
+        let next = numerator / denominator;
+        let settled = (next - last).abs() <= 1e-16 * next;
+        before = last / denominator;
+        before_denominator = 1.0 / denominator;
+        last = next;
+        if settled {
             break;
         }
     }
-    h
+    last
 }
 
 /// Log odds of the quantile whose lower tail is `p` and upper tail `q` (p + q = 1).
@@ -477,9 +491,23 @@ mod tests {
         for (arguments, value) in table(name) {
             let found = f(&arguments);
             // Subnormal numbers have lost their digits in the table already.
-            let allowed = if value.abs() < 1e-300 { 1e-6 } else if value.abs() < 1e-30 { 1e-10 } else { 1e-12 };
-            let good = if value == 0.0 { found == 0.0 } else { (found / value - 1.0).abs() < allowed };
-            assert!(good, "{name} {arguments:?}: {found:e}, expected {value:e}, off by {:e}", found / value - 1.0);
+            let allowed = if value.abs() < 1e-300 {
+                1e-6
+            } else if value.abs() < 1e-30 {
+                1e-10
+            } else {
+                1e-12
+            };
+            let good = if value == 0.0 {
+                found == 0.0
+            } else {
+                (found / value - 1.0).abs() < allowed
+            };
+            assert!(
+                good,
+                "{name} {arguments:?}: {found:e}, expected {value:e}, off by {:e}",
+                found / value - 1.0
+            );
         }
     }
 
@@ -488,7 +516,9 @@ mod tests {
         check("normal_upper_tail", |v| normal_upper(v[0]));
         check("normal_upper_quantile", |v| normal_upper_quantile(v[0]));
         check("chi_squared_upper_tail", |v| chi_squared_upper(v[0], v[1]));
-        check("chi_squared_upper_quantile", |v| chi_squared_upper_quantile(v[0], v[1]));
+        check("chi_squared_upper_quantile", |v| {
+            chi_squared_upper_quantile(v[0], v[1])
+        });
         check("t_upper_tail", |v| t_upper(v[0], v[1]));
         check("t_upper_quantile", |v| t_upper_quantile(v[0], v[1]));
         check("f_upper_tail", |v| f_upper(v[0], v[1], v[2]));
@@ -499,10 +529,16 @@ mod tests {
         for case in all["beta_tails"].as_array().unwrap() {
             let at = |key: &str| case[key].as_f64().unwrap();
             let (a, b, x) = (at("a"), at("b"), at("x"));
-            for (found, side) in [(beta_lower(a, b, x), "lower"), (beta_upper(a, b, x), "upper")] {
+            for (found, side) in [
+                (beta_lower(a, b, x), "lower"),
+                (beta_upper(a, b, x), "upper"),
+            ] {
                 let value = case[side]["value"].as_f64().unwrap();
                 let allowed = if value < 1e-30 { 1e-10 } else { 1e-12 };
-                assert!((found / value - 1.0).abs() < allowed, "{side} {a} {b} {x}: {found:e} {value:e}");
+                assert!(
+                    (found / value - 1.0).abs() < allowed,
+                    "{side} {a} {b} {x}: {found:e} {value:e}"
+                );
             }
         }
     }

@@ -1,0 +1,15 @@
+//! The contract of every estimator: what it reads, what it promises, how it is fitted, split,
+//! saved and stopped.
+
+pub mod control;
+pub mod input;
+pub mod model;
+pub(crate) mod params;
+
+pub use control::{Control, Progress};
+pub use input::{ClassLabel, Cohort, Rows, RowsSource, TargetRows, TrainingRows};
+pub use linfa::ParamGuard;
+pub use linfa::traits::{Fit, Predict, PredictInplace};
+pub use model::{
+    Classify, Lineage, Model, ModelHeader, PredictRisk, Regress, RowDerived, Summary, Term,
+};
