@@ -5,6 +5,7 @@ pub mod error;
 pub mod estimator;
 mod kernel;
 pub mod ingest;
+pub mod evaluation;
 pub mod matrix;
 mod numeric;
 pub mod simulate;
