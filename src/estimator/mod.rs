@@ -5,6 +5,7 @@ pub mod control;
 pub mod input;
 pub mod model;
 pub(crate) mod params;
+pub mod resample;
 pub mod sealed;
 
 pub use control::{Control, Progress};
@@ -14,4 +15,5 @@ pub use linfa::traits::{Fit, Predict, PredictInplace};
 pub use model::{
     Classify, Lineage, Model, ModelHeader, PredictRisk, Regress, RowDerived, Summary, Term,
 };
+pub use resample::{Bootstrap, Fold, KFold, NestedFold, Overlap, SiteFold, Split};
 pub use sealed::{Dropped, OpenedTest, Relation, SideCount, SplitReport, Test, TestRows, Train};

@@ -403,6 +403,16 @@ pub struct Dropped {
     pub patients: usize,
 }
 
+impl Dropped {
+    pub(crate) fn new(why: &str, rows: usize, patients: usize) -> Self {
+        Self {
+            why: why.to_string(),
+            rows,
+            patients,
+        }
+    }
+}
+
 /// What a split did: its rule, the size of both sides, and what was dropped and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
