@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod estimator;
+pub mod evaluation;
 pub mod matrix;
 mod numeric;
 

@@ -17,3 +17,6 @@ pub use model::{
 };
 pub use resample::{Bootstrap, Fold, KFold, NestedFold, Overlap, SiteFold, Split};
 pub use sealed::{Dropped, OpenedTest, Relation, SideCount, SplitReport, Test, TestRows, Train};
+
+// Evaluation takes what it needs of the matrix from here: the contract is all it reads.
+pub(crate) use crate::matrix::Binary;

@@ -117,9 +117,9 @@ fn patient_keys_are_required_unless_rows_are_declared_independent() {
         plain.targets.select_rows(&order).unwrap(),
     );
     let (_, turned) = by_row.apply(&view).unwrap();
-    let mut rows: Vec<f64> = turned.column("x").unwrap().to_vec();
+    let mut rows: Vec<f64> = turned.numbers("x").unwrap().to_vec();
     rows.sort_by(f64::total_cmp);
-    assert_eq!(rows, test.column("x").unwrap().to_vec());
+    assert_eq!(rows, test.numbers("x").unwrap().to_vec());
     assert_eq!(turned.report().id, test.report().id);
 
     is_leak(by_row.apply(&pairs(10)));
