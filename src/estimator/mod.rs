@@ -7,6 +7,7 @@ pub mod input;
 pub mod model;
 pub(crate) mod params;
 pub mod rounds;
+pub mod resample;
 pub mod sealed;
 
 pub use control::{Control, Progress};
@@ -17,4 +18,8 @@ pub use linfa::traits::{Fit, Predict, PredictInplace};
 pub use model::{
     Classify, Lineage, Model, ModelHeader, PredictRisk, Regress, RowDerived, Summary, Term,
 };
+pub use resample::{Bootstrap, Fold, KFold, NestedFold, Overlap, SiteFold, Split};
 pub use sealed::{Dropped, OpenedTest, Relation, SideCount, SplitReport, Test, TestRows, Train};
+
+// Evaluation takes what it needs of the matrix from here: the contract is all it reads.
+pub(crate) use crate::matrix::Binary;

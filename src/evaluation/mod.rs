@@ -15,3 +15,8 @@ pub use discrimination::{
     roc_curve,
 };
 pub use estimate::{Estimate, clopper_pearson, wilson};
+mod validate;
+
+pub use validate::{
+    CrossValidated, FoldScore, ScoredTest, cross_validate, evaluate_sealed, groups_of, score_with,
+};
