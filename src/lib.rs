@@ -1,6 +1,7 @@
 //! Healthcare data mining over one patient-feature matrix.
 
 pub mod error;
+pub mod ingest;
 pub mod matrix;
 mod numeric;
 
