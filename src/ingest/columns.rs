@@ -1,5 +1,6 @@
 //! From the fields of one column to its values: declared kinds, the sniffing rule, coercions.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -7,9 +8,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::dates;
 use crate::ingest::fields::Fields;
 use crate::ingest::number::{self, Loss, Parsed};
-use crate::ingest::table::{Coercion, CoercionKind, Labels};
+use crate::ingest::table::{Coercion, CoercionKind};
 use crate::matrix::column::{CategoricalColumn, MISSING_CODE};
-use crate::matrix::{Column, Feature, FeatureKind, Time};
+use crate::matrix::{Column, Feature, FeatureKind, KeyColumn, Time};
 
 /// How the fields of a column are to be understood.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +70,7 @@ pub(super) struct Reading<'a> {
     fields: Fields,
     rules: Rules<'a>,
     lines: &'a Lines,
-    counts: Vec<usize>,
+    counts: OnceCell<Vec<usize>>,
     coercions: BTreeMap<u8, (CoercionKind, usize)>,
 }
 
@@ -83,17 +84,11 @@ pub(super) struct Understood {
 impl<'a> Reading<'a> {
     /// Fields with the rules for them.
     pub(super) fn new(fields: Fields, rules: Rules<'a>, lines: &'a Lines) -> Self {
-        let mut counts = vec![0; fields.n_texts()];
-        for code in fields.codes() {
-            if let Some(count) = counts.get_mut(*code as usize) {
-                *count += 1;
-            }
-        }
         Self {
             fields,
             rules,
             lines,
-            counts,
+            counts: OnceCell::new(),
             coercions: BTreeMap::new(),
         }
     }
@@ -134,14 +129,14 @@ impl<'a> Reading<'a> {
     }
 
     /// Row keys, none missing.
-    pub(super) fn labels(self) -> Result<Labels> {
+    pub(super) fn keys(self) -> Result<KeyColumn> {
         self.refuse_missing("a key, never missing")?;
-        Ok(Labels {
-            labels: (0..self.fields.n_texts() as u32)
-                .map(|code| self.fields.string(code).to_string())
-                .collect(),
-            codes: self.fields.codes().to_vec(),
-        })
+        let fields = self.fields.distinct();
+        let labels = (0..fields.n_texts() as u32).map(|code| fields.string(code).to_string());
+        Ok(KeyColumn::from_codes(
+            fields.codes().to_vec(),
+            labels.collect(),
+        ))
     }
 
     /// Index times, none missing.
@@ -175,8 +170,22 @@ impl<'a> Reading<'a> {
         at(line, Some(self.rules.name), format!("expected {expected}"))
     }
 
+    /// Rows with a text; counted once, and only in a column that asks.
+    fn count(&self, code: usize) -> usize {
+        let counts = self.counts.get_or_init(|| {
+            let mut counts = vec![0; self.fields.n_texts()];
+            for code in self.fields.codes() {
+                if let Some(count) = counts.get_mut(*code as usize) {
+                    *count += 1;
+                }
+            }
+            counts
+        });
+        counts.get(code).copied().unwrap_or(0)
+    }
+
     fn note(&mut self, kind: CoercionKind, code: usize) {
-        let count = self.counts.get(code).copied().unwrap_or(0);
+        let count = self.count(code);
         if count > 0 {
             self.coercions.entry(kind as u8).or_insert((kind, 0)).1 += count;
         }
@@ -223,27 +232,29 @@ impl<'a> Reading<'a> {
             return Ok(FeatureKind::Category);
         }
         let classes = self.classes();
-        let (mut numbers, mut texts) = (0, 0);
-        let mut first_text = None;
-        for (code, class) in classes.iter().enumerate() {
-            let count = self.counts.get(code).copied().unwrap_or(0);
-            match class {
-                Class::Missing => {}
-                Class::Number(_) => numbers += count,
-                Class::Text => {
-                    texts += count;
-                    first_text.get_or_insert(code);
-                }
-                Class::Infinite => return Err(self.wrong(code, "a finite number")),
-            }
+        let is_text = |class: &Class| matches!(class, Class::Text);
+        let is_number = |class: &Class| matches!(class, Class::Number(_));
+        if let Some(code) = classes.iter().position(|c| matches!(c, Class::Infinite)) {
+            return Err(self.wrong(code, "a finite number"));
         }
-        let Some(first_text) = first_text else {
-            if numbers == 0 {
+        let Some(first_text) = classes.iter().position(is_text) else {
+            if !classes.iter().any(is_number) {
                 let empty = (CoercionKind::NoValues, self.fields.len());
                 self.coercions.insert(CoercionKind::NoValues as u8, empty);
             }
             return Ok(FeatureKind::Numeric);
         };
+        if !classes.iter().any(is_number) {
+            return Ok(FeatureKind::Category);
+        }
+        let rows_of = |wanted: &dyn Fn(&Class) -> bool| -> usize {
+            let chosen = classes
+                .iter()
+                .enumerate()
+                .filter(|(_, class)| wanted(class));
+            chosen.map(|(code, _)| self.count(code)).sum()
+        };
+        let (numbers, texts) = (rows_of(&is_number), rows_of(&is_text));
         if numbers > texts {
             let line = self.lines.line(self.fields.first_row(first_text as u32));
             return Err(at(

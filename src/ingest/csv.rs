@@ -73,8 +73,8 @@ impl TableReader {
 /// Understands a column and puts it where its role says.
 fn place(reading: Reading<'_>, role: Option<Role>, parts: &mut Parts) -> Result<()> {
     match role {
-        Some(Role::Patient) => parts.patients = Some(reading.labels()?),
-        Some(Role::Site) => parts.sites = Some(reading.labels()?),
+        Some(Role::Patient) => parts.patients = Some(reading.keys()?),
+        Some(Role::Site) => parts.sites = Some(reading.keys()?),
         Some(Role::Time) => parts.times = Some(reading.times()?),
         Some(Role::Ignored) => {}
         Some(Role::Weight) => {

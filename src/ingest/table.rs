@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2};
 use serde::Serialize;
 
 use crate::error::{ErrorKind, Result};
-use crate::matrix::{Column, ColumnView, Feature, PatientMatrix, RowKeys, Schema, Time};
+use crate::matrix::{Column, ColumnView, Feature, KeyColumn, PatientMatrix, RowKeys, Schema, Time};
 
 /// A table as read: features with row keys, outcomes, weights and the list of coercions.
 #[derive(Debug, Clone)]
@@ -129,8 +129,8 @@ pub(super) struct Parts {
     pub(super) features: Vec<(Feature, Column)>,
     pub(super) outcomes: Vec<(Feature, Column)>,
     pub(super) weights: Option<Arc<[f64]>>,
-    pub(super) patients: Option<Labels>,
-    pub(super) sites: Option<Labels>,
+    pub(super) patients: Option<KeyColumn>,
+    pub(super) sites: Option<KeyColumn>,
     pub(super) times: Option<Vec<Time>>,
     pub(super) coercions: Vec<Coercion>,
 }
@@ -164,13 +164,7 @@ impl Parts {
         } else {
             PatientMatrix::new(self.features)?
         };
-        let mut keys = RowKeys::none();
-        if let Some(patients) = &self.patients {
-            keys = keys.patients((0..n_rows).map(|row| patients.label(row)));
-        }
-        if let Some(sites) = &self.sites {
-            keys = keys.sites((0..n_rows).map(|row| sites.label(row)));
-        }
+        let mut keys = RowKeys::none().numbered(self.patients, self.sites);
         if let Some(times) = self.times {
             keys = keys.times(times);
         }
@@ -180,21 +174,5 @@ impl Parts {
             weights: self.weights,
             coercions: self.coercions,
         })
-    }
-}
-
-/// A key per row as read: codes into labels that may repeat.
-#[derive(Debug)]
-pub(super) struct Labels {
-    pub(super) codes: Vec<u32>,
-    pub(super) labels: Vec<String>,
-}
-
-impl Labels {
-    fn label(&self, row: usize) -> &str {
-        self.codes
-            .get(row)
-            .and_then(|code| self.labels.get(*code as usize))
-            .map_or("", String::as_str)
     }
 }
