@@ -289,3 +289,7 @@ impl LineCounter {
 fn line_feeds(record: &ByteRecord) -> u64 {
     record.as_slice().iter().filter(|b| **b == b'\n').count() as u64
 }
+
+#[cfg(test)]
+#[path = "csv_tests.rs"]
+mod tests;
