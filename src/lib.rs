@@ -3,9 +3,9 @@
 pub mod design;
 pub mod error;
 pub mod estimator;
-mod kernel;
-pub mod ingest;
 pub mod evaluation;
+pub mod ingest;
+mod kernel;
 pub mod matrix;
 mod numeric;
 pub mod simulate;

@@ -6,8 +6,8 @@ pub mod figure;
 pub mod input;
 pub mod model;
 pub(crate) mod params;
-pub mod rounds;
 pub mod resample;
+pub mod rounds;
 pub mod sealed;
 
 pub use control::{Control, Progress};
