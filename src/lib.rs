@@ -1,5 +1,6 @@
 //! Healthcare data mining over one patient-feature matrix.
 
+pub mod classification;
 pub mod design;
 pub mod error;
 pub mod estimator;
@@ -8,6 +9,7 @@ pub mod ingest;
 mod kernel;
 pub mod matrix;
 mod numeric;
+pub mod prelude;
 pub mod simulate;
 
 pub use error::{Error, Result};

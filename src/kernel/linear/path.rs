@@ -102,6 +102,7 @@ pub(crate) struct Path {
     solutions: Vec<Solution>,
     null_loss: f64,
     last_step: Option<Point>,
+    pending: Option<Request>,
 }
 
 impl Path {
@@ -139,6 +140,7 @@ impl Path {
             solutions: Vec::new(),
             null_loss: f64::NAN,
             last_step: None,
+            pending: None,
         };
         let request = path.request(path.point.clone());
         (path, request)
@@ -157,6 +159,23 @@ impl Path {
     /// The last accepted step at full length: where a fit runs off, the direction of no return.
     pub(crate) fn last_step(&self) -> Option<&Point> {
         self.last_step.as_ref()
+    }
+
+    /// Puts the path aside while the caller asks something else.
+    pub(crate) fn set_aside(&mut self, pending: Option<Request>) {
+        self.pending = pending;
+    }
+
+    /// The request that was put aside, if there is one.
+    pub(crate) fn resume(&mut self) -> Option<Request> {
+        self.pending.take()
+    }
+
+    /// Records the point reached as the solution at the strength in work, not converged.
+    pub(crate) fn abandon(&mut self) {
+        if self.solutions.len() < self.strengths.len().max(1) {
+            self.record(self.gap(), false);
+        }
     }
 
     fn request(&self, point: Point) -> Request {
