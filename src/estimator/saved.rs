@@ -26,6 +26,7 @@
 )]
 
 mod finite;
+mod limits;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -37,6 +38,8 @@ use serde_json::value::RawValue;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::model::Model;
 use crate::matrix::Time;
+
+pub use limits::Limits;
 
 /// Number of the envelope format that this crate writes and reads.
 pub const FORMAT: u16 = 1;
@@ -65,80 +68,6 @@ pub trait Persist: Serialize + DeserializeOwned + Model {
     /// # Errors
     /// [`ErrorKind::Saved`], naming the field and what was expected of it.
     fn check(&self) -> Result<()>;
-}
-
-/// What a file may cost before it is believed.
-///
-/// | limit | default |
-/// | --- | --- |
-/// | `max_bytes` | 256 MiB |
-/// | `max_depth` of JSON | 32 |
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Largest size of a file in bytes.
-    pub max_bytes: usize,
-    /// Deepest nesting of arrays and objects in JSON.
-    pub max_depth: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_bytes: 256 << 20,
-            max_depth: 32,
-        }
-    }
-}
-
-impl Limits {
-    /// Sets the largest size in bytes.
-    #[must_use]
-    pub fn max_bytes(mut self, bytes: usize) -> Self {
-        self.max_bytes = bytes;
-        self
-    }
-
-    /// Sets the deepest nesting of JSON.
-    #[must_use]
-    pub fn max_depth(mut self, depth: usize) -> Self {
-        self.max_depth = depth;
-        self
-    }
-
-    fn check_size(self, bytes: usize) -> Result<()> {
-        if bytes <= self.max_bytes {
-            return Ok(());
-        }
-        Err(ErrorKind::TooLarge {
-            what: "saved model",
-            bytes: bytes as u64,
-            ceiling: self.max_bytes as u64,
-        }
-        .into())
-    }
-
-    /// Counts brackets outside strings, before any parser recurses.
-    fn check_depth(self, text: &str) -> Result<()> {
-        let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-        for byte in text.bytes() {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if in_string => escaped = true,
-                b'"' => in_string = !in_string,
-                b'{' | b'[' if !in_string => depth = depth.saturating_add(1),
-                b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            if depth > self.max_depth {
-                return refuse(format!(
-                    "nested deeper than the limit of {} levels",
-                    self.max_depth
-                ));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What both forms say of a model before the model itself.
@@ -182,6 +111,58 @@ struct JsonEnvelope<'a> {
 /// Round trips keep every bit of every number in both forms, and saving again gives identical
 /// bytes. A model that stores rows of training patients is written only after
 /// [`Self::allow_training_rows`]. Cost: linear in the size of the model.
+///
+/// ```
+/// use galen::estimator::{Model, ModelHeader, Persist, Saved};
+/// # use galen::estimator::Lineage;
+/// # use galen::matrix::{Feature, Schema};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Threshold {
+///     header: ModelHeader,
+///     at: f64,
+/// }
+///
+/// impl Model for Threshold {
+///     fn header(&self) -> &ModelHeader {
+///         &self.header
+///     }
+/// }
+///
+/// impl Persist for Threshold {
+///     const KIND: &'static str = "threshold";
+///
+///     fn check(&self) -> galen::Result<()> {
+///         Ok(()) // one finite number: nothing can contradict
+///     }
+/// }
+///
+/// # fn main() -> galen::Result<()> {
+/// # let header = ModelHeader {
+/// #     estimator: "Threshold".into(),
+/// #     crate_version: "0.1.0".into(),
+/// #     platform: "any".into(),
+/// #     seed: 0,
+/// #     schema: Schema::new(vec![Feature::numeric("creatinine").unit("mg/dL")])?,
+/// #     positional: false,
+/// #     n_rows: 90,
+/// #     n_events: None,
+/// #     classes: Vec::new(),
+/// #     event: None,
+/// #     lineage: Lineage::default(),
+/// #     contains_training_rows: false,
+/// #     row_derived: Vec::new(),
+/// # };
+/// let saved = Saved::new(Threshold { header, at: 0.1 + 0.2 });
+/// let text = saved.to_json()?;
+/// assert_eq!(Saved::<Threshold>::from_json(&text)?.model().at, 0.1 + 0.2);
+/// assert_eq!(Saved::<Threshold>::from_bytes(&saved.to_bytes()?)?.to_json()?, text);
+/// assert!(Saved::<Threshold>::from_json(&text.replace("0.3", "0.4")).is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct Saved<M> {
     model: M,

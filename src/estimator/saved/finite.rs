@@ -253,6 +253,7 @@ impl SerializeMap for &mut Walk {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::BTreeMap;
 
