@@ -285,6 +285,9 @@ fn sealed_bytes(payload: &[u8]) -> Vec<u8> {
 fn a_right_checksum_does_not_excuse_wrong_content() {
     let good = Wire::from(steps());
     assert!(must_hold(Saved::from_bytes(&forged(&good))));
+    let longer = [postcard::to_stdvec(&good).unwrap(), vec![0]].concat();
+    let error = Saved::<Steps>::from_bytes(&sealed_bytes(&longer)).unwrap_err();
+    assert!(error.to_string().contains("1 bytes too many"), "{error}");
     let mutations: [fn(&mut Wire); 11] = [
         |wire| wire.cuts.clear(),
         |wire| wire.cuts.push(f64::MAX),
