@@ -2,14 +2,17 @@
 //! saved and stopped.
 
 pub mod control;
+pub mod figure;
 pub mod input;
 pub mod model;
 pub(crate) mod params;
 pub mod resample;
+pub mod rounds;
 pub mod saved;
 pub mod sealed;
 
 pub use control::{Control, Progress};
+pub use figure::Figure;
 pub use input::{ClassLabel, Cohort, Rows, RowsSource, TargetRows, TrainingRows};
 pub use linfa::ParamGuard;
 pub use linfa::traits::{Fit, Predict, PredictInplace};
