@@ -1,17 +1,35 @@
 //! How good are the predictions? Plain functions on arrays of truth and prediction.
 
 mod calibration;
+mod calibration_curve;
 pub(crate) mod check;
+mod concordance;
+mod confusion;
 mod discrimination;
 mod estimate;
 pub(crate) mod ranked;
+mod residual;
+mod utility;
 
 pub use calibration::{
     Bins, BrierParts, Calibration, RISK_CLIP, brier, brier_parts, brier_scaled, calibration,
     expected_calibration_error, log_loss,
 };
+pub use calibration_curve::{
+    CalibrationBin, FlexibleCalibration, LoessOptions, calibration_curve, flexible_calibration,
+};
+pub use concordance::{Concordance, concordance};
+pub use confusion::{Confusion, ThresholdReport, confusion, threshold_report};
 pub use discrimination::{
     Auroc, PairedAuroc, PrPoint, RocPoint, auprc, auroc, auroc_delong, auroc_paired, pr_curve,
     roc_curve,
 };
 pub use estimate::{Estimate, clopper_pearson, wilson};
+pub use residual::{
+    gamma_deviance, mae, mean_error, median_absolute_error, median_relative_error, pinball,
+    poisson_deviance, r2, rmse,
+};
+pub use utility::{
+    DecisionPoint, WorkloadThreshold, decision_curve, net_benefit, threshold_for_alerts,
+    threshold_for_costs, threshold_for_fraction,
+};
