@@ -1,5 +1,7 @@
 //! How good are the predictions? Plain functions on arrays of truth and prediction.
 
+mod bootstrap;
+mod bootstrap_binary;
 mod calibration;
 mod calibration_curve;
 pub(crate) mod check;
@@ -9,8 +11,11 @@ mod discrimination;
 mod estimate;
 pub(crate) mod ranked;
 mod residual;
+mod risk;
 mod utility;
 
+pub use bootstrap::{BootstrapOptions, Resampled, bootstrap};
+pub use bootstrap_binary::{BinaryBootstrap, bootstrap_binary};
 pub use calibration::{
     Bins, BrierParts, Calibration, RISK_CLIP, brier, brier_parts, brier_scaled, calibration,
     expected_calibration_error, log_loss,
@@ -29,6 +34,7 @@ pub use residual::{
     gamma_deviance, mae, mean_error, median_absolute_error, median_relative_error, pinball,
     poisson_deviance, r2, rmse,
 };
+pub use risk::{RiskEvaluation, RiskOptions, evaluate_risk};
 pub use utility::{
     DecisionPoint, WorkloadThreshold, decision_curve, net_benefit, threshold_for_alerts,
     threshold_for_costs, threshold_for_fraction,
