@@ -12,6 +12,7 @@ mod estimate;
 pub(crate) mod ranked;
 mod residual;
 mod risk;
+mod subgroup;
 mod utility;
 
 pub use bootstrap::{BootstrapOptions, Resampled, bootstrap};
@@ -35,6 +36,7 @@ pub use residual::{
     poisson_deviance, r2, rmse,
 };
 pub use risk::{RiskEvaluation, RiskOptions, evaluate_risk};
+pub use subgroup::{GroupMetric, Subgroup, SubgroupOptions, metric_by_group, subgroups};
 pub use utility::{
     DecisionPoint, WorkloadThreshold, decision_curve, net_benefit, threshold_for_alerts,
     threshold_for_costs, threshold_for_fraction,
