@@ -28,9 +28,37 @@ use crate::matrix::{Binary, Classes, PatientMatrix};
 pub type Cohort<T> = DatasetBase<PatientMatrix, T>;
 
 mod sealed {
+    use super::RowsSource;
+
     pub trait Sealed {}
+
+    /// Asked for by [`Readable::read`]; only this crate can make one, hence sealed test rows cannot
+    /// be read from outside, not even through a generic bound.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Key(());
+
+    impl Key {
+        pub(in crate::estimator::input) fn new() -> Self {
+            Self(())
+        }
+    }
+
+    /// The way to the values behind [`Rows`](super::Rows).
+    pub trait Readable {
+        /// The rows in one of two shapes.
+        fn read(&self, key: Key) -> RowsSource<'_>;
+    }
 }
-pub(crate) use sealed::Sealed;
+pub(crate) use sealed::{Key, Readable, Sealed};
+
+/// Values behind [`Rows`], for this crate only: import it to call `rows.source()`.
+pub(crate) trait RowsAccess: Rows {
+    /// The rows in one of two shapes.
+    fn source(&self) -> RowsSource<'_> {
+        self.read(Key::new())
+    }
+}
+impl<R: Rows + ?Sized> RowsAccess for R {}
 
 /// Rows in one of the two shapes that estimators read.
 #[derive(Debug, Clone, Copy)]
@@ -61,10 +89,9 @@ impl RowsSource<'_> {
 }
 
 /// Rows that a fitted model can read: a [`PatientMatrix`], an array of f64, or sealed test rows.
-pub trait Rows: Records + Sealed {
-    /// The rows in one of two shapes.
-    fn source(&self) -> RowsSource<'_>;
-}
+///
+/// The trait is sealed and has no method of its own: what a model may read, a caller may not.
+pub trait Rows: Records + Readable {}
 
 /// Rows that may be learnt from; sealed test rows are [`Rows`] only.
 pub trait TrainingRows: Rows {}
@@ -81,28 +108,28 @@ impl Records for PatientMatrix {
     }
 }
 
-impl Sealed for PatientMatrix {}
-impl Rows for PatientMatrix {
-    fn source(&self) -> RowsSource<'_> {
+impl Readable for PatientMatrix {
+    fn read(&self, _: Key) -> RowsSource<'_> {
         RowsSource::Matrix(self)
     }
 }
+impl Rows for PatientMatrix {}
 impl TrainingRows for PatientMatrix {}
 
-impl<S: Data<Elem = f64>> Sealed for ArrayBase<S, Ix2> {}
-impl<S: Data<Elem = f64>> Rows for ArrayBase<S, Ix2> {
-    fn source(&self) -> RowsSource<'_> {
+impl<S: Data<Elem = f64>> Readable for ArrayBase<S, Ix2> {
+    fn read(&self, _: Key) -> RowsSource<'_> {
         RowsSource::Array(self.view())
     }
 }
+impl<S: Data<Elem = f64>> Rows for ArrayBase<S, Ix2> {}
 impl<S: Data<Elem = f64>> TrainingRows for ArrayBase<S, Ix2> {}
 
-impl<R: Rows> Sealed for &R {}
-impl<R: Rows> Rows for &R {
-    fn source(&self) -> RowsSource<'_> {
-        (**self).source()
+impl<R: Rows> Readable for &R {
+    fn read(&self, key: Key) -> RowsSource<'_> {
+        (**self).read(key)
     }
 }
+impl<R: Rows> Rows for &R {}
 impl<R: TrainingRows> TrainingRows for &R {}
 
 impl AsTargets for Binary {
@@ -151,10 +178,23 @@ pub trait TargetRows: Clone {
     /// # Errors
     /// [`ErrorKind::OutOfRange`] for a row that does not exist.
     fn take(&self, rows: &[usize]) -> Result<Self>;
+
+    /// Whether the event happened, by row; `None` for a target without a named event.
+    fn events(&self) -> Option<Vec<bool>> {
+        None
+    }
+
+    /// A class number per row, by which splits are balanced; one class for numbers.
+    fn strata(&self) -> Vec<u32> {
+        match self.events() {
+            Some(events) => events.into_iter().map(u32::from).collect(),
+            None => vec![0; self.n_rows()],
+        }
+    }
 }
 
 macro_rules! target_rows {
-    ($($target:ty => $length:expr),* $(,)?) => {$(
+    ($($target:ty => $length:expr, { $($more:tt)* })*) => {$(
         impl TargetRows for $target {
             fn n_rows(&self) -> usize {
                 let length: fn(&Self) -> usize = $length;
@@ -164,16 +204,30 @@ macro_rules! target_rows {
             fn take(&self, rows: &[usize]) -> Result<Self> {
                 self.select_rows(rows)
             }
+
+            $($more)*
         }
     )*};
 }
 
 target_rows! {
-    Binary => Binary::len,
-    Classes => Classes::len,
-    crate::matrix::Values => |target| target.values().len(),
-    crate::matrix::Counts => |target| target.values().len(),
-    crate::matrix::Survival => |target| target.times().len(),
+    Binary => Binary::len, {
+        fn events(&self) -> Option<Vec<bool>> {
+            Some(self.values().to_vec())
+        }
+    }
+    Classes => Classes::len, {
+        fn strata(&self) -> Vec<u32> {
+            encode_classes(self.values().view()).1
+        }
+    }
+    crate::matrix::Values => |target| target.values().len(), {}
+    crate::matrix::Counts => |target| target.values().len(), {}
+    crate::matrix::Survival => |target| target.times().len(), {
+        fn events(&self) -> Option<Vec<bool>> {
+            Some(self.events().to_vec())
+        }
+    }
 }
 
 /// A class of a target: `bool` (true is the event), `usize` or `String`.

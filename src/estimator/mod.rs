@@ -6,6 +6,9 @@ pub mod figure;
 pub mod input;
 pub mod model;
 pub(crate) mod params;
+pub mod resample;
+pub mod rounds;
+pub mod sealed;
 
 pub use control::{Control, Progress};
 pub use figure::Figure;
@@ -15,3 +18,8 @@ pub use linfa::traits::{Fit, Predict, PredictInplace};
 pub use model::{
     Classify, Lineage, Model, ModelHeader, PredictRisk, Regress, RowDerived, Summary, Term,
 };
+pub use resample::{Bootstrap, Fold, KFold, NestedFold, Overlap, SiteFold, Split};
+pub use sealed::{Dropped, OpenedTest, Relation, SideCount, SplitReport, Test, TestRows, Train};
+
+// Evaluation takes what it needs of the matrix from here: the contract is all it reads.
+pub(crate) use crate::matrix::Binary;

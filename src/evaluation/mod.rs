@@ -1,6 +1,6 @@
 //! How good are the predictions? Plain functions on arrays of truth and prediction.
 //!
-//! No estimator is named here: whatever made the predictions, slices of truth and prediction are
+//! The metrics name no estimator: whatever made the predictions, slices of truth and prediction are
 //! enough. Weights are optional case weights (a weight of 2 stands for two equal rows).
 //!
 //! # Which metric answers which question
@@ -22,6 +22,7 @@
 //! | How sure are these numbers, with several rows per patient? | [`bootstrap_binary`], [`bootstrap`] |
 //! | How far off are predicted numbers, counts, costs? | [`mae`], [`rmse`], [`r2`], [`poisson_deviance`], [`gamma_deviance`] |
 //! | How good are predicted quantiles? | [`pinball`] |
+//! | How well will the method do on patients it has not seen? | [`cross_validate`], [`evaluate_sealed`] |
 //! | All of it for a report | [`evaluate_risk`] |
 //!
 //! Three habits. Discrimination without calibration is half an answer: a model can rank perfectly
@@ -64,6 +65,7 @@ mod residual;
 mod risk;
 mod subgroup;
 mod utility;
+mod validate;
 
 pub use bootstrap::{BootstrapOptions, Resampled, bootstrap};
 pub use bootstrap_binary::{BinaryBootstrap, bootstrap_binary};
@@ -90,4 +92,7 @@ pub use subgroup::{GroupMetric, Subgroup, SubgroupOptions, metric_by_group, subg
 pub use utility::{
     DecisionPoint, WorkloadThreshold, decision_curve, net_benefit, threshold_for_alerts,
     threshold_for_costs, threshold_for_fraction,
+};
+pub use validate::{
+    CrossValidated, FoldScore, ScoredTest, cross_validate, evaluate_sealed, groups_of, score_with,
 };

@@ -372,6 +372,20 @@ impl<'a> ColumnView<'a> {
         }
     }
 
+    /// Rows and values stored between two rows of a sparse column that is not seen through a view.
+    pub(crate) fn stored_between(
+        &self,
+        start: usize,
+        end: usize,
+    ) -> Option<(&'a [u32], &'a [f64])> {
+        let (Column::Sparse(sparse), None) = (self.column, self.selection) else {
+            return None;
+        };
+        let first = sparse.rows.partition_point(|row| (*row as usize) < start);
+        let last = sparse.rows.partition_point(|row| (*row as usize) < end);
+        Some((&sparse.rows[first..last], &sparse.values[first..last]))
+    }
+
     /// The stored `(row, value)` entries of a sparse column in row order of the view.
     pub(crate) fn entries(&self) -> Option<Vec<(u32, f64)>> {
         let Column::Sparse(sparse) = self.column else {

@@ -43,6 +43,23 @@ where
     (0..n).into_par_iter().map(map).collect()
 }
 
+/// Maps items that each task may change; results in order.
+pub(crate) fn map_items<I, T, F>(items: &mut [I], map: F) -> Vec<T>
+where
+    I: Send,
+    T: Send,
+    F: Fn(usize, &mut I) -> T + Sync + Send,
+{
+    if let [item] = items {
+        return vec![map(0, item)];
+    }
+    items
+        .par_iter_mut()
+        .enumerate()
+        .map(|(index, item)| map(index, item))
+        .collect()
+}
+
 /// Maps every chunk and merges in a fixed tree; `None` without rows.
 pub(crate) fn reduce_chunks<T, F, M>(rows: usize, map: F, merge: M) -> Option<T>
 where

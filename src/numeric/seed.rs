@@ -25,6 +25,11 @@ pub(crate) fn uniform_of_key(seed: u64, key: &str) -> f64 {
     stream_of_key(seed, key).r#gen::<f64>()
 }
 
+/// The next uniform number in [0, 1) of a stream.
+pub(crate) fn uniform(stream: &mut Stream) -> f64 {
+    stream.r#gen::<f64>()
+}
+
 /// A stable 64-bit code of a text (FNV-1a, then mixed); never stored, never shown.
 pub(crate) fn text_code(text: &str) -> u64 {
     let mut code = 0xcbf2_9ce4_8422_2325_u64;

@@ -1,0 +1,118 @@
+//! Finding the features of a schema in given rows: by name in a matrix, by position in an array.
+
+use ndarray::ArrayView2;
+
+use crate::error::{ErrorKind, Result};
+use crate::estimator::RowsSource;
+use crate::matrix::{ColumnView, Feature, Schema};
+
+/// One feature as it is read from given rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reader<'a> {
+    /// A column of a matrix.
+    View(ColumnView<'a>),
+    /// A column of an array.
+    Array(ArrayView2<'a, f64>, usize),
+}
+
+impl Reader<'_> {
+    /// Writes the numbers of rows `start..start + out.len()`, NaN where missing.
+    pub(crate) fn fill(&self, start: usize, out: &mut [f64]) {
+        match self {
+            Self::View(view) => view.fill(start, out),
+            Self::Array(array, column) => {
+                for (offset, slot) in out.iter_mut().enumerate() {
+                    *slot = array[(start + offset, *column)];
+                }
+            }
+        }
+    }
+}
+
+/// The schema of rows; features of an array are called `x0`, `x1`, ...
+pub(crate) fn schema_of(rows: RowsSource<'_>) -> Result<(Schema, bool)> {
+    match rows {
+        RowsSource::Matrix(matrix) => Ok((matrix.schema().clone(), false)),
+        RowsSource::Array(array) => {
+            let features = (0..array.ncols())
+                .map(|column| Feature::numeric(format!("x{column}")))
+                .collect();
+            Ok((Schema::new(features)?, true))
+        }
+    }
+}
+
+/// The features of `schema` in `rows`, in schema order. A matrix is aligned by name: missing names
+/// and other kinds or units are errors, extra columns are ignored. An array is aligned by position
+/// and must have the same width; a model fitted on an array reads a matrix by the names `x0`, ...
+pub(crate) fn align<'a>(schema: &Schema, rows: RowsSource<'a>) -> Result<Vec<Reader<'a>>> {
+    match rows {
+        RowsSource::Matrix(matrix) => {
+            let missing: Vec<String> = schema
+                .features()
+                .iter()
+                .filter(|feature| matrix.schema().position(feature.name()).is_none())
+                .map(|feature| feature.name().to_string())
+                .collect();
+            if !missing.is_empty() {
+                return Err(matrix.schema().unknown(missing));
+            }
+            schema
+                .features()
+                .iter()
+                .map(|feature| {
+                    let position = matrix.schema().find(feature.name())?;
+                    feature.check_same(&matrix.schema().features()[position])?;
+                    Ok(Reader::View(matrix.view(position)))
+                })
+                .collect()
+        }
+        RowsSource::Array(array) => {
+            if array.ncols() != schema.len() {
+                return Err(ErrorKind::FeatureCount {
+                    expected: schema.len(),
+                    found: array.ncols(),
+                }
+                .into());
+            }
+            if let Some(feature) = schema
+                .features()
+                .iter()
+                .find(|feature| feature.kind().is_categorical())
+            {
+                return Err(ErrorKind::FeatureMismatch {
+                    name: feature.name().to_string(),
+                    expected: feature.kind().to_string(),
+                    found: "a column of a bare array".into(),
+                }
+                .into());
+            }
+            Ok((0..array.ncols())
+                .map(|column| Reader::Array(array, column))
+                .collect())
+        }
+    }
+}
+
+/// Refuses an infinity in values read from row `start` on.
+pub(crate) fn refuse_infinite(feature: &Feature, start: usize, values: &[f64]) -> Result<()> {
+    match values.iter().position(|value| value.is_infinite()) {
+        None => Ok(()),
+        Some(offset) => Err(not_finite(
+            feature,
+            start + offset,
+            "finite values, or NaN for missing",
+        )),
+    }
+}
+
+/// The error for a value that is not finite.
+pub(crate) fn not_finite(feature: &Feature, row: usize, rule: &'static str) -> crate::error::Error {
+    ErrorKind::NonFinite {
+        what: "rows",
+        row: Some(row),
+        column: Some(feature.name().to_string()),
+        rule,
+    }
+    .into()
+}

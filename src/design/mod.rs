@@ -1,0 +1,10 @@
+//! Prepared views of a matrix: learnt on training rows, kept in the fitted model, applied to any
+//! rows. Binned designs for trees and item designs for rules will stand beside these.
+
+pub(crate) mod align;
+pub(crate) mod block;
+pub(crate) mod encode;
+pub mod prepare;
+pub(crate) mod statistics;
+
+pub use prepare::{Coding, Impute, Preparation, Unseen};

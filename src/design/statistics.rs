@@ -1,0 +1,279 @@
+//! What a preparation learns of each feature, as sums that merge over batches.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::design::align::{Reader, align, refuse_infinite};
+use crate::error::{ErrorKind, Result};
+use crate::estimator::rounds::Batch;
+use crate::matrix::Schema;
+use crate::numeric::moments::Moments;
+
+/// Rows and weight of one level, or of missing values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) rows: u64,
+    pub(crate) weight: f64,
+}
+
+impl Tally {
+    fn add(&mut self, weight: f64) {
+        self.rows += 1;
+        self.weight += weight;
+    }
+
+    fn merge(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            weight: self.weight + other.weight,
+        }
+    }
+}
+
+/// Sums of one feature. Rows of weight zero are as if absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum FeatureSums {
+    Number {
+        moments: Moments,
+        present: u64,
+        missing: Tally,
+        /// Whether two present values differ; guards against a spread that underflows to zero.
+        varies: bool,
+    },
+    Levels {
+        levels: BTreeMap<String, Tally>,
+        missing: Tally,
+    },
+}
+
+/// Sums of all features of a schema.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Statistics {
+    pub(crate) fingerprint: u64,
+    pub(crate) rows: u64,
+    pub(crate) weight: f64,
+    pub(crate) features: Vec<FeatureSums>,
+}
+
+impl Statistics {
+    /// The sums of one batch.
+    pub(crate) fn of(schema: &Schema, batch: &Batch<'_>) -> Result<Self> {
+        let readers = align(schema, batch.rows)?;
+        let start = batch.range.start;
+        let weights: Vec<f64> = match batch.weights {
+            Some(weights) => weights[batch.range.clone()].to_vec(),
+            None => vec![1.0; batch.range.len()],
+        };
+        let mut buffer = vec![0.0; batch.range.len()];
+        let mut features = Vec::with_capacity(schema.len());
+        for (feature, reader) in schema.features().iter().zip(&readers) {
+            features.push(if feature.kind().is_categorical() {
+                level_sums(reader, start, &weights)
+            } else {
+                reader.fill(start, &mut buffer);
+                refuse_infinite(feature, start, &buffer)?;
+                number_sums(&buffer, &weights, batch.weights.is_some())
+            });
+        }
+        Ok(Self {
+            fingerprint: schema.fingerprint(),
+            rows: weights.iter().filter(|weight| **weight > 0.0).count() as u64,
+            weight: weights.iter().sum(),
+            features,
+        })
+    }
+
+    /// The sums over the rows of both.
+    pub(crate) fn merge(mut self, other: Self) -> Result<Self> {
+        if self.fingerprint != other.fingerprint || self.features.len() != other.features.len() {
+            return Err(ErrorKind::Schema("partials of different schemas".into()).into());
+        }
+        self.rows += other.rows;
+        self.weight += other.weight;
+        self.features = self
+            .features
+            .into_iter()
+            .zip(other.features)
+            .map(|pair| match pair {
+                (
+                    FeatureSums::Number {
+                        moments: a,
+                        present: n,
+                        missing,
+                        varies,
+                    },
+                    FeatureSums::Number {
+                        moments: b,
+                        present: m,
+                        missing: more,
+                        varies: also,
+                    },
+                ) => Ok(FeatureSums::Number {
+                    moments: a.merge(b),
+                    present: n + m,
+                    missing: missing.merge(more),
+                    varies: varies || also || (n > 0 && m > 0 && a.mean != b.mean),
+                }),
+                (
+                    FeatureSums::Levels {
+                        mut levels,
+                        missing,
+                    },
+                    FeatureSums::Levels {
+                        levels: others,
+                        missing: more,
+                    },
+                ) => {
+                    for (level, tally) in others {
+                        let slot = levels.entry(level).or_default();
+                        *slot = slot.merge(tally);
+                    }
+                    Ok(FeatureSums::Levels {
+                        levels,
+                        missing: missing.merge(more),
+                    })
+                }
+                _ => Err(ErrorKind::Schema("partials of different kinds".into()).into()),
+            })
+            .collect::<Result<_>>()?;
+        Ok(self)
+    }
+
+    /// Smallest number of rows behind a level or a marker of missing values, zero apart.
+    pub(crate) fn smallest_count(&self) -> u64 {
+        let mut counts = vec![self.rows];
+        for feature in &self.features {
+            match feature {
+                FeatureSums::Number {
+                    present, missing, ..
+                } => counts.extend([*present, missing.rows]),
+                FeatureSums::Levels { levels, missing } => {
+                    counts.extend(levels.values().map(|tally| tally.rows));
+                    counts.push(missing.rows);
+                }
+            }
+        }
+        counts
+            .into_iter()
+            .filter(|count| *count > 0)
+            .min()
+            .unwrap_or(0)
+    }
+
+    /// Number of free numbers.
+    pub(crate) fn n_numbers(&self) -> usize {
+        self.features
+            .iter()
+            .map(|feature| match feature {
+                FeatureSums::Number { .. } => 3,
+                FeatureSums::Levels { levels, .. } => levels.len() + 1,
+            })
+            .sum()
+    }
+}
+
+fn number_sums(values: &[f64], weights: &[f64], weighted: bool) -> FeatureSums {
+    let mut present = Vec::with_capacity(values.len());
+    let mut present_weights = Vec::with_capacity(if weighted { values.len() } else { 0 });
+    let mut missing = Tally::default();
+    for (value, weight) in values.iter().zip(weights) {
+        if *weight == 0.0 {
+            continue;
+        }
+        if value.is_nan() {
+            missing.add(*weight);
+            continue;
+        }
+        // Adding zero turns -0.0 into 0.0.
+        present.push(*value + 0.0);
+        if weighted {
+            present_weights.push(*weight);
+        }
+    }
+    FeatureSums::Number {
+        moments: Moments::of(&present, weighted.then_some(&present_weights[..])),
+        present: present.len() as u64,
+        missing,
+        varies: present.iter().any(|value| *value != present[0]),
+    }
+}
+
+fn level_sums(reader: &Reader<'_>, start: usize, weights: &[f64]) -> FeatureSums {
+    let mut missing = Tally::default();
+    let mut levels = BTreeMap::new();
+    if let Reader::View(view) = reader {
+        let mut tallies = vec![Tally::default(); view.levels().len()];
+        for (offset, weight) in weights.iter().enumerate() {
+            if *weight == 0.0 {
+                continue;
+            }
+            match view.code(start + offset) {
+                Some(code) => tallies[code as usize].add(*weight),
+                None => missing.add(*weight),
+            }
+        }
+        for (level, tally) in view.levels().iter().zip(tallies) {
+            if tally.rows > 0 {
+                levels.insert(level.clone(), tally);
+            }
+        }
+    }
+    FeatureSums::Levels { levels, missing }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estimator::RowsSource;
+    use crate::estimator::rounds::TargetBatch;
+    use crate::matrix::{Column, Feature, PatientMatrix};
+
+    fn batch<'a>(
+        matrix: &'a PatientMatrix,
+        range: std::ops::Range<usize>,
+        weights: Option<&'a [f64]>,
+    ) -> Batch<'a> {
+        Batch {
+            rows: RowsSource::Matrix(matrix),
+            range,
+            target: TargetBatch::None,
+            weights,
+        }
+    }
+
+    #[test]
+    fn halves_merge_to_the_whole_and_weight_zero_is_absence() {
+        let matrix = PatientMatrix::new(vec![
+            (
+                Feature::numeric("a"),
+                Column::dense(vec![1.0, f64::NAN, 3.0, 100.0]).unwrap(),
+            ),
+            (
+                Feature::category("b"),
+                Column::categorical([Some("u"), Some("v"), None, Some("w")]),
+            ),
+        ])
+        .unwrap();
+        let weights = [1.0, 2.0, 1.0, 0.0];
+        let whole = Statistics::of(matrix.schema(), &batch(&matrix, 0..4, Some(&weights))).unwrap();
+        let merged = Statistics::of(matrix.schema(), &batch(&matrix, 0..2, Some(&weights)))
+            .unwrap()
+            .merge(Statistics::of(matrix.schema(), &batch(&matrix, 2..4, Some(&weights))).unwrap())
+            .unwrap();
+        assert_eq!(whole, merged);
+        assert_eq!((whole.rows, whole.weight), (3, 4.0));
+        let FeatureSums::Number {
+            moments, missing, ..
+        } = &whole.features[0]
+        else {
+            panic!("a is a number");
+        };
+        assert_eq!((moments.mean, missing.rows, missing.weight), (2.0, 1, 2.0));
+        let FeatureSums::Levels { levels, .. } = &whole.features[1] else {
+            panic!("b has levels");
+        };
+        assert_eq!(levels.keys().collect::<Vec<_>>(), ["u", "v"]);
+        assert_eq!(whole.smallest_count(), 1);
+    }
+}

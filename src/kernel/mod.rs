@@ -1,0 +1,4 @@
+//! Machinery that several estimators share; private to the crate.
+
+pub(crate) mod linear;
+pub(crate) mod loss;
