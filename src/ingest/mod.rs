@@ -5,10 +5,14 @@ mod columns;
 mod csv;
 mod dates;
 mod fields;
+mod flow;
 mod number;
 mod options;
+mod records;
 mod source;
 mod table;
 
+pub use flow::{CohortFlow, Flow, FlowCount, FlowRow, FlowStep};
 pub use options::{Limits, TableReader};
+pub use records::from_records;
 pub use table::{Coercion, CoercionKind, Table};
