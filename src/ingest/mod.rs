@@ -4,15 +4,19 @@
 mod columns;
 mod csv;
 mod dates;
+mod events;
 mod fields;
 mod flow;
+mod matcher;
 mod number;
 mod options;
 mod records;
 mod source;
 mod table;
 
+pub use events::{Event, EventReader, EventTable};
 pub use flow::{CohortFlow, Flow, FlowCount, FlowRow, FlowStep};
+pub use matcher::CodeMatcher;
 pub use options::{Limits, TableReader};
 pub use records::from_records;
 pub use table::{Coercion, CoercionKind, Table};
