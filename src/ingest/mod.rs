@@ -10,13 +10,18 @@ mod flow;
 mod matcher;
 mod number;
 mod options;
+mod outcome;
 mod records;
 mod source;
 mod table;
+mod window;
+mod window_scan;
 
 pub use events::{Event, EventReader, EventTable};
 pub use flow::{CohortFlow, Flow, FlowCount, FlowRow, FlowStep};
 pub use matcher::CodeMatcher;
 pub use options::{Limits, TableReader};
+pub use outcome::OutcomeSpec;
 pub use records::from_records;
 pub use table::{Coercion, CoercionKind, Table};
+pub use window::{FeatureSpec, WindowFeatures};
