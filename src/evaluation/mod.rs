@@ -18,5 +18,6 @@ pub use estimate::{Estimate, clopper_pearson, wilson};
 mod validate;
 
 pub use validate::{
-    CrossValidated, FoldScore, ScoredTest, cross_validate, evaluate_sealed, groups_of, score_with,
+    CrossValidated, FoldScore, PredictedTest, ScoredTest, cross_validate, evaluate_sealed,
+    groups_of, predict_sealed, score_with,
 };
