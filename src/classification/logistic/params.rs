@@ -150,7 +150,8 @@ impl LogisticRegressionParams {
         self
     }
 
-    /// Sets the optimality gap at which a fit has converged.
+    /// Sets the optimality gap at which a fit has converged; without a penalty at most 1e-7 counts,
+    /// as separation could not be told from convergence otherwise.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.0.tolerance = tolerance;

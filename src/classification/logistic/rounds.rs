@@ -34,8 +34,15 @@ const ALIASED: f64 = 1e-12;
 /// Reciprocal condition of the first Gram matrix above which no column can be aliased.
 const SURELY_INDEPENDENT: f64 = 1e-8;
 
-/// Linear predictor from which separation is looked for; a risk of 6e-6 or its complement.
+/// Linear predictor from which separation is looked for, at most: a risk of 6e-6 or its complement.
+/// Where terms run off, it reaches `ln(sqrt(share) / tolerance)` before the gap is within the
+/// tolerance, `share` being the share of rows that are told apart; half of `ln(1 / tolerance)`
+/// therefore misses none down to one row in `1 / tolerance`.
 const WIDE: f64 = 12.0;
+
+/// Largest gap of an unpenalised fit, whatever is asked: looser, a fit whose terms run off stops
+/// too early to be told from one that has converged.
+const UNPENALISED_TOLERANCE: f64 = 1e-7;
 
 /// Margin, relative to the largest, below which a row does not speak against separation.
 const MARGIN: f64 = 1e-6;
@@ -228,6 +235,15 @@ impl Partial for LogisticPartial {
 impl LogisticRounds {
     fn penalised(&self) -> bool {
         !matches!(&self.strengths, Strengths::Given(list) if list.contains(&0.0))
+    }
+
+    /// The gap at which a solution has converged.
+    fn tolerance(&self) -> f64 {
+        if self.penalised() {
+            self.params.tolerance
+        } else {
+            self.params.tolerance.min(UNPENALISED_TOLERANCE)
+        }
     }
 
     /// The design, outcomes and weights of a batch, made once.
@@ -619,7 +635,7 @@ impl LogisticRounds {
             excluded: encoder.terms().iter().map(|term| term.constant).collect(),
             intercept: self.params.intercept,
             strengths: self.strengths.clone(),
-            tolerance: self.params.tolerance,
+            tolerance: self.tolerance(),
             max_iterations: self.params.max_iterations,
         };
         let plan = Arc::new(Plan {
@@ -688,7 +704,8 @@ impl LogisticRounds {
         state.passes += 1;
         let path = missing(state.path.as_mut())?;
         let request = path.advance(&sums);
-        let runs_off = !self.penalised() && !state.looked && sums.widest > WIDE;
+        let wide = WIDE.min(-self.tolerance().ln() / 2.0);
+        let runs_off = !self.penalised() && !state.looked && sums.widest > wide;
         let look = runs_off && (request.is_none() || state.passes.is_multiple_of(PATIENCE));
         match (request, path.last_step()) {
             (request, Some(direction)) if look => {
