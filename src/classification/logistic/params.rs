@@ -11,7 +11,7 @@ const NAME: &str = "LogisticRegression";
 const PATH_NAME: &str = "LogisticPath";
 
 /// Optimality gap of a fit: the largest slope left, on terms of variance 1 and mean loss.
-const DEFAULT_TOLERANCE: f64 = 1e-9;
+const DEFAULT_TOLERANCE: f64 = 1e-10;
 
 /// How classes are weighted, on top of row weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
