@@ -311,9 +311,11 @@ impl Path {
         self.at = Some(0);
     }
 
-    /// The penalty factor of a term as if it were pure l1.
+    /// The penalty factor of a term as if it were pure l1. With `u` that factor, `l1 = r u` and
+    /// `l2 = (1 - r) u^2` for the mix `r`: `u` solves `u^2 - l1 u - l2 = 0`.
     fn scale(&self, term: usize) -> f64 {
-        self.problem.l1[term] + self.problem.l2[term]
+        let (l1, l2) = (self.problem.l1[term], self.problem.l2[term]);
+        (l1 + (l1 * l1 + 4.0 * l2).sqrt()) / 2.0
     }
 
     fn record(&mut self, gap: f64, converged: bool) {
