@@ -8,14 +8,13 @@
 
 use std::collections::BTreeMap;
 
-use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::evaluation::check;
 use crate::numeric::parallel::map_tasks;
 use crate::numeric::rank::quantile_sorted;
-use crate::numeric::seed::stream;
+use crate::numeric::seed::{below, stream};
 use crate::numeric::stable::sum;
 
 /// Settings of the bootstrap.
@@ -187,7 +186,7 @@ impl Patients {
         let mut random = stream(seed, replicate as u64);
         let mut drawn = vec![0; self.count];
         for _ in 0..self.count {
-            drawn[random.gen_range(0..self.count)] += 1;
+            drawn[below(&mut random, self.count)] += 1;
         }
         drawn
     }
