@@ -423,8 +423,8 @@ mod gzip {
     #[test]
     fn gzip_in_one_or_more_parts_reads_as_the_text_does() {
         let whole = "\u{feff}a,b\n1,x\n2,y\n";
-        let mut parts = packed(whole[..9].as_bytes());
-        parts.extend(packed(whole[9..].as_bytes()));
+        let mut parts = packed(&whole.as_bytes()[..9]);
+        parts.extend(packed(&whole.as_bytes()[9..]));
         let expected = read(whole).unwrap();
         for bytes in [packed(whole.as_bytes()), parts] {
             let table = TableReader::new().read(&bytes[..]).unwrap();
