@@ -5,6 +5,7 @@ pub mod codes;
 mod columns;
 mod csv;
 mod dates;
+mod event_reader;
 mod events;
 mod fields;
 mod flow;
@@ -18,7 +19,8 @@ mod table;
 mod window;
 mod window_scan;
 
-pub use events::{Event, EventReader, EventTable};
+pub use event_reader::EventReader;
+pub use events::{Event, EventTable};
 pub use flow::{CohortFlow, Flow, FlowCount, FlowRow, FlowStep};
 pub use matcher::CodeMatcher;
 pub use options::{Limits, TableReader};

@@ -189,6 +189,9 @@ impl FeatureSpec {
     }
 }
 
+/// Described columns.
+type Columns = Vec<(Feature, Column)>;
+
 /// A count column for every code that enough patients have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct AllCodes {
@@ -323,12 +326,11 @@ impl WindowFeatures {
     }
 
     /// The features in force and their columns.
-    #[allow(clippy::type_complexity)] // one private pair, named nowhere else
     fn columns(
         &self,
         index: &PatientMatrix,
         events: &EventTable,
-    ) -> Result<(Vec<FeatureSpec>, Vec<(Feature, Column)>)> {
+    ) -> Result<(Vec<FeatureSpec>, Columns)> {
         let mut specs = self.specs.clone();
         for spec in &specs {
             spec.check()?;

@@ -45,12 +45,15 @@ impl Scanned {
     }
 }
 
+/// Histories by patient code, patient code of every row, index time of every row.
+pub(super) type Index<'a> = (Vec<Option<History>>, &'a [u32], &'a [Time]);
+
 /// Patient and index time of every row, or the error for what is missing.
 pub(super) fn index_of<'a>(
     index: &'a PatientMatrix,
     events: &EventTable,
     what: &'static str,
-) -> Result<(Vec<Option<History>>, &'a [u32], &'a [Time])> {
+) -> Result<Index<'a>> {
     let keys = index.keys();
     let patients = keys.require_patients(what)?;
     let times = keys.index_times().ok_or(ErrorKind::MissingKeys {
