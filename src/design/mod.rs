@@ -4,6 +4,7 @@
 pub(crate) mod align;
 pub(crate) mod block;
 pub(crate) mod encode;
+pub(crate) mod fills;
 pub mod prepare;
 pub(crate) mod statistics;
 

@@ -6,4 +6,5 @@ pub(crate) mod moments;
 pub(crate) mod parallel;
 pub(crate) mod seed;
 pub(crate) mod simd;
+pub(crate) mod sketch;
 pub(crate) mod stable;
