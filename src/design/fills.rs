@@ -245,7 +245,7 @@ mod tests {
 
     fn cohort(n: usize) -> (PatientMatrix, Vec<f64>) {
         let mut stream = seed::stream(11, 0);
-        let mut draw = |scale: f64| {
+        let draw = |scale: f64| {
             move |stream: &mut seed::Stream| {
                 let value = (seed::uniform(stream) - 0.4) * scale;
                 if seed::uniform(stream) < 0.2 {
