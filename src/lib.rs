@@ -1,12 +1,15 @@
 //! Healthcare data mining over one patient-feature matrix.
 
+pub mod classification;
 pub mod design;
 pub mod error;
 pub mod estimator;
-mod kernel;
+pub mod evaluation;
 pub mod ingest;
+mod kernel;
 pub mod matrix;
 mod numeric;
+pub mod prelude;
 pub mod simulate;
 
 pub use error::{Error, Result};

@@ -2,17 +2,26 @@
 //! saved and stopped.
 
 pub mod control;
+pub mod figure;
 pub mod input;
 pub mod model;
 pub(crate) mod params;
+pub mod resample;
 pub mod rounds;
+pub mod saved;
 pub mod sealed;
 
 pub use control::{Control, Progress};
+pub use figure::Figure;
 pub use input::{ClassLabel, Cohort, Rows, RowsSource, TargetRows, TrainingRows};
 pub use linfa::ParamGuard;
 pub use linfa::traits::{Fit, Predict, PredictInplace};
 pub use model::{
     Classify, Lineage, Model, ModelHeader, PredictRisk, Regress, RowDerived, Summary, Term,
 };
+pub use resample::{Bootstrap, Fold, KFold, NestedFold, Overlap, SiteFold, Split};
+pub use saved::{Limits, Persist, Saved};
 pub use sealed::{Dropped, OpenedTest, Relation, SideCount, SplitReport, Test, TestRows, Train};
+
+// Evaluation takes what it needs of the matrix from here: the contract is all it reads.
+pub(crate) use crate::matrix::Binary;

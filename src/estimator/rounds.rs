@@ -179,6 +179,13 @@ impl<'a, L: Default> Memory<'a, L> {
     }
 }
 
+impl<L> Memory<'_, L> {
+    /// What the chunks keep, in row order.
+    pub(crate) fn locals(&self) -> &[L] {
+        &self.locals
+    }
+}
+
 impl<R: Rounds> Source<R> for Memory<'_, R::Local> {
     fn ask(&mut self, rounds: &R, question: &R::Question) -> Result<R::Partial> {
         let (rows, target, weights) = (self.rows, self.target, self.weights);

@@ -293,9 +293,19 @@ impl<T: TargetRows> Test<T> {
         Some(patients.codes().iter().copied().collect())
     }
 
-    /// Numbers of a column (codes for levels, NaN where missing); for evaluation only.
-    pub(crate) fn column(&self, name: &str) -> Result<Array1<f64>> {
-        Ok(self.rows.0.column(name)?.to_vec().into())
+    /// Numbers of a column, NaN where missing; for evaluation only.
+    pub(crate) fn numbers(&self, name: &str) -> Result<Array1<f64>> {
+        let position = self.rows.0.schema().find(name)?;
+        let kind = self.rows.0.schema().features()[position].kind();
+        if kind.is_categorical() {
+            return Err(ErrorKind::FeatureMismatch {
+                name: name.to_string(),
+                expected: "a column of numbers".into(),
+                found: kind.to_string(),
+            }
+            .into());
+        }
+        Ok(self.rows.0.view(position).to_vec().into())
     }
 
     /// Group of each row for an audit: level of a category, `0` or `1` of a flag, `None` where
@@ -401,6 +411,16 @@ pub struct Dropped {
     pub rows: usize,
     /// Patients with at least one such row.
     pub patients: usize,
+}
+
+impl Dropped {
+    pub(crate) fn new(why: &str, rows: usize, patients: usize) -> Self {
+        Self {
+            why: why.to_string(),
+            rows,
+            patients,
+        }
+    }
 }
 
 /// What a split did: its rule, the size of both sides, and what was dropped and why.

@@ -149,7 +149,7 @@ fn opening_hands_out_outcomes_and_says_so() {
     let (_, test) = seal(&cohort(), 5, &[0], &[1, 2, 3]);
     assert_eq!((test.n_rows(), test.n_patients()), (3, 2));
     assert_eq!(test.outcome_flags().to_vec(), [false, true, true]);
-    assert_eq!(test.column("age").unwrap().to_vec(), [52.5, 63.5, 74.5]);
+    assert_eq!(test.numbers("age").unwrap().to_vec(), [52.5, 63.5, 74.5]);
     let opened = test.open();
     assert!(opened.report.opened);
     assert_eq!(opened.patients.unwrap(), ["b", "c", "c"]);

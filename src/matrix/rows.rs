@@ -34,6 +34,15 @@ impl KeyColumn {
         }
     }
 
+    /// Keys already numbered: one code per row into labels that are distinct and in order of first
+    /// appearance, as [`Self::new`] would number them. The caller keeps codes below their number.
+    pub(crate) fn from_codes(codes: Vec<u32>, labels: Vec<String>) -> Self {
+        Self {
+            codes: codes.into(),
+            labels: labels.into(),
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.codes.len()
@@ -104,6 +113,18 @@ impl RowKeys {
     #[must_use]
     pub fn sites<K: ToString>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.sites = Some(KeyColumn::new(keys));
+        self
+    }
+
+    /// Sets patient and site keys that are already numbered; `None` leaves what is there.
+    #[must_use]
+    pub(crate) fn numbered(
+        mut self,
+        patients: Option<KeyColumn>,
+        sites: Option<KeyColumn>,
+    ) -> Self {
+        self.patients = patients.or(self.patients);
+        self.sites = sites.or(self.sites);
         self
     }
 

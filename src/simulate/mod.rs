@@ -162,4 +162,10 @@ mod tests {
             assert_eq!(linear(n, &[1.0], 1.0, 0).unwrap().matrix.n_rows(), n);
         }
     }
+
+    #[test]
+    #[should_panic(expected = "below 2^32 - 1")]
+    fn more_rows_than_a_matrix_numbers_are_refused_at_once() {
+        let _ = readmissions(u32::MAX as usize, 0);
+    }
 }

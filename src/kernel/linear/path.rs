@@ -18,8 +18,18 @@ const ALL_TERMS: usize = 256;
 /// Largest working set; more terms are taken in turn, those with the largest slopes first.
 const MAX_SET: usize = 2048;
 
-/// A step that leaves more than this share of the optimality gap asks for a fresh Gram matrix.
+/// A step that leaves more than this share of the optimality gap asks for a fresh Gram matrix,
+/// which costs about as much as this many passes more per hundred terms.
 const PAYING: f64 = 0.1;
+
+/// The same for large working sets, whose Gram matrix costs dozens of passes.
+const PAYING_LARGE: f64 = 0.4;
+
+/// Working sets above this count as large.
+const LARGE_SET: usize = 128;
+
+/// A Gram matrix covers the terms that would enter down to this share of the strength.
+const AHEAD: f64 = 0.6;
 
 /// Share of the predicted decrease that a step must bring (Armijo).
 const SUFFICIENT: f64 = 1e-4;
@@ -102,6 +112,7 @@ pub(crate) struct Path {
     solutions: Vec<Solution>,
     null_loss: f64,
     last_step: Option<Point>,
+    pending: Option<Request>,
 }
 
 impl Path {
@@ -139,6 +150,7 @@ impl Path {
             solutions: Vec::new(),
             null_loss: f64::NAN,
             last_step: None,
+            pending: None,
         };
         let request = path.request(path.point.clone());
         (path, request)
@@ -157,6 +169,23 @@ impl Path {
     /// The last accepted step at full length: where a fit runs off, the direction of no return.
     pub(crate) fn last_step(&self) -> Option<&Point> {
         self.last_step.as_ref()
+    }
+
+    /// Puts the path aside while the caller asks something else.
+    pub(crate) fn set_aside(&mut self, pending: Option<Request>) {
+        self.pending = pending;
+    }
+
+    /// The request that was put aside, if there is one.
+    pub(crate) fn resume(&mut self) -> Option<Request> {
+        self.pending.take()
+    }
+
+    /// Records the point reached as the solution at the strength in work, not converged.
+    pub(crate) fn abandon(&mut self) {
+        if self.solutions.len() < self.strengths.len().max(1) {
+            self.record(self.gap(), false);
+        }
     }
 
     fn request(&self, point: Point) -> Request {
@@ -192,7 +221,12 @@ impl Path {
             self.accept(sums, tried, loss);
             self.last_step = Some(trial.step);
             let gap = self.gap();
-            self.wants_gram = gap > PAYING * trial.previous_gap;
+            let paying = if self.set.len() > LARGE_SET {
+                PAYING_LARGE
+            } else {
+                PAYING
+            };
+            self.wants_gram = gap > paying * trial.previous_gap && gap > self.problem.tolerance;
         } else {
             self.accept(sums, self.point.clone(), loss);
             self.wants_gram = false;
@@ -219,13 +253,8 @@ impl Path {
                 }
                 continue;
             }
-            let wanted = self.working_set();
-            let covered = !self.hessian.is_empty()
-                && wanted
-                    .iter()
-                    .all(|term| self.set.binary_search(term).is_ok());
-            if !covered {
-                self.set = wanted;
+            if self.hessian.is_empty() || !self.covered() {
+                self.set = self.wider_set();
                 self.wants_gram = true;
                 return Some(self.request(self.point.clone()));
             }
@@ -340,38 +369,41 @@ impl Path {
             .fold(intercept, f64::max)
     }
 
-    /// Active terms, those that the strong rule keeps, and those that violate their condition.
-    fn working_set(&self) -> Vec<u32> {
-        if self.point.coefficients.len() <= ALL_TERMS && !self.set.is_empty() {
-            return self.set.clone();
-        }
+    /// Whether every term that is active or violates its condition is in the working set.
+    fn covered(&self) -> bool {
+        let strength = self.strength();
+        (0..self.gradient.len()).all(|j| {
+            let needed = self.point.coefficients[j] != 0.0
+                || self.term_gap(j, strength) > self.problem.tolerance;
+            !needed || self.set.binary_search(&(j as u32)).is_ok()
+        })
+    }
+
+    /// The working set and the terms that will enter soon, so that one Gram matrix serves several
+    /// strengths.
+    fn wider_set(&self) -> Vec<u32> {
         let strength = self.strength();
         if strength.is_infinite() {
-            return Vec::new();
+            return self.set.clone();
         }
-        let previous = match self.at {
-            Some(at) if at > 0 => self.strengths[at - 1],
-            _ => strength,
-        };
-        let reach = 2.0 * strength - previous;
-        let mut kept: Vec<u32> = (0..self.gradient.len())
+        let mut wider: Vec<u32> = (0..self.gradient.len())
             .filter(|&j| {
                 !self.problem.excluded[j]
                     && (self.point.coefficients[j] != 0.0
-                        || self.gradient[j].abs() >= reach * self.problem.l1[j])
+                        || self.gradient[j].abs() >= AHEAD * strength * self.problem.l1[j])
             })
             .map(|j| j as u32)
             .collect();
-        if kept.len() > MAX_SET {
+        if wider.len() > MAX_SET {
             // Too many at once: the worst offenders this time, the others next time.
-            kept.sort_by(|a, b| {
+            wider.sort_by(|a, b| {
                 let gap = |term: &u32| self.term_gap(*term as usize, strength);
                 gap(b).total_cmp(&gap(a)).then(a.cmp(b))
             });
-            kept.truncate(MAX_SET);
-            kept.sort_unstable();
+            wider.truncate(MAX_SET);
+            wider.sort_unstable();
         }
-        kept
+        wider
     }
 
     /// The step on the working set and its predicted change of the objective.
