@@ -9,3 +9,4 @@ pub(crate) mod seed;
 pub(crate) mod simd;
 pub(crate) mod special;
 pub(crate) mod stable;
+pub(crate) mod twofold;
