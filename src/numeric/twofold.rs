@@ -45,8 +45,8 @@ pub(crate) fn two_product(a: f64, b: f64) -> (f64, f64) {
     let product = a * b;
     let (a_head, a_tail) = split(a);
     let (b_head, b_tail) = split(b);
-    let error = a_tail * b_tail
-        - (((product - a_head * b_head) - a_tail * b_head) - a_head * b_tail);
+    let error =
+        a_tail * b_tail - (((product - a_head * b_head) - a_tail * b_head) - a_head * b_tail);
     (product, error)
 }
 
@@ -114,7 +114,9 @@ mod tests {
     #[test]
     fn what_cancels_leaves_its_digits() {
         // 0.1 * 3 - 0.3 in the binary values of the literals: exactly 2^-54 + 2^-55 more than 0.3's.
-        let third = Twofold::of(0.1).times(3.0).plus(Twofold::of(0.3).negative());
+        let third = Twofold::of(0.1)
+            .times(3.0)
+            .plus(Twofold::of(0.3).negative());
         let exact = 3.0 * (0.1 - 0.09375) - (0.3 - 0.28125);
         assert_eq!(third.value(), exact);
         let mut sum = Twofold::default();

@@ -2,6 +2,4 @@
 
 pub mod linear;
 
-pub use linear::{
-    Covariance, LinearRegression, LinearRegressionParams, OverallTest, RowWeights,
-};
+pub use linear::{Covariance, LinearRegression, LinearRegressionParams, OverallTest, RowWeights};

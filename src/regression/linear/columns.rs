@@ -132,14 +132,8 @@ impl Plan {
     }
 
     /// Residuals of a block at a point, with twice the digits.
-    pub(super) fn residuals(
-        &self,
-        raw: &[f64],
-        point: &[Twofold],
-        target: &[f64],
-    ) -> Vec<Twofold> {
-        let mut residuals: Vec<Twofold> =
-            target.iter().map(|value| Twofold::of(*value)).collect();
+    pub(super) fn residuals(&self, raw: &[f64], point: &[Twofold], target: &[f64]) -> Vec<Twofold> {
+        let mut residuals: Vec<Twofold> = target.iter().map(|value| Twofold::of(*value)).collect();
         subtract_fit(raw, point, self.intercept, &mut residuals);
         residuals
     }
@@ -157,14 +151,18 @@ impl Plan {
         let mut residuals = self.residuals(raw, &solution.point, outcome.target);
         for (residual, weight) in residuals.iter_mut().zip(outcome.weights) {
             let weighted = residual.times(*weight);
-            let square = weighted.times(residual.hi).plus(weighted.times(residual.lo));
+            let square = weighted
+                .times(residual.hi)
+                .plus(weighted.times(residual.lo));
             sums.squares = sums.squares.plus(square);
             sums.rows += u64::from(*weight > 0.0);
             *residual = weighted;
         }
         let ones = self.ones();
         if let Some(sum) = sums.gradient.first_mut().filter(|_| self.intercept) {
-            *sum = residuals.iter().fold(*sum, |sum, residual| sum.plus(*residual));
+            *sum = residuals
+                .iter()
+                .fold(*sum, |sum, residual| sum.plus(*residual));
         }
         let columns = raw.chunks_exact(block.n_rows.max(1));
         for (sum, column) in sums.gradient.iter_mut().skip(ones).zip(columns) {
@@ -200,7 +198,9 @@ pub(super) fn subtract_fit(raw: &[f64], point: &[Twofold], ones: bool, values: &
     dispatch(|| {
         for coefficient in first {
             let minus = coefficient.negative();
-            values.iter_mut().for_each(|value| *value = value.plus(minus));
+            values
+                .iter_mut()
+                .for_each(|value| *value = value.plus(minus));
         }
         for (coefficient, column) in rest.iter().zip(raw.chunks_exact(values.len().max(1))) {
             for (value, x) in values.iter_mut().zip(column) {

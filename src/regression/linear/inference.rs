@@ -123,7 +123,9 @@ pub(super) fn units(plan: &Plan, kept: &[u32]) -> Vec<f64> {
     let intercept = plan.intercept.then_some(plan.unit);
     intercept
         .into_iter()
-        .chain(kept.iter().map(|term| plan.unit / terms[*term as usize].scale))
+        .chain(
+            kept.iter()
+                .map(|term| plan.unit / terms[*term as usize].scale),
+        )
         .collect()
 }
-

@@ -38,9 +38,7 @@ mod rounds;
 mod tests;
 
 pub use model::{LinearRegression, OverallTest};
-pub use params::{
-    Covariance, LinearRegressionParams, LinearRegressionValidParams, RowWeights,
-};
+pub use params::{Covariance, LinearRegressionParams, LinearRegressionValidParams, RowWeights};
 pub use rounds::{
     LinearLocal, LinearOutcome, LinearPartial, LinearQuestion, LinearRounds, LinearState,
 };

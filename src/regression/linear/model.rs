@@ -100,7 +100,10 @@ impl TryFrom<Wire> for LinearRegression {
         }
         let n_terms = wire.encoder.n_terms();
         let in_order = wire.kept.windows(2).all(|pair| pair[0] < pair[1]);
-        let inside = wire.kept.last().is_none_or(|term| (*term as usize) < n_terms);
+        let inside = wire
+            .kept
+            .last()
+            .is_none_or(|term| (*term as usize) < n_terms);
         if !in_order || !inside || wire.kept.len() + wire.aliased.len() != n_terms {
             return refuse("every term must have a coefficient or be named as aliased");
         }
@@ -170,7 +173,11 @@ impl LinearRegression {
     /// Names and coefficients in original units, without the intercept and aliased terms.
     pub fn coefficients(&self) -> Vec<(&str, f64)> {
         let ones = usize::from(self.wire.intercept);
-        self.names().into_iter().zip(self.estimates()).skip(ones).collect()
+        self.names()
+            .into_iter()
+            .zip(self.estimates())
+            .skip(ones)
+            .collect()
     }
 
     /// The intercept in original units; 0 where there is none.
@@ -197,7 +204,11 @@ impl LinearRegression {
     pub fn estimates(&self) -> Vec<f64> {
         let terms = self.wire.encoder.terms();
         let intercept = self.wire.intercept.then_some(1.0);
-        let scales = self.wire.kept.iter().map(|term| terms[*term as usize].scale);
+        let scales = self
+            .wire
+            .kept
+            .iter()
+            .map(|term| terms[*term as usize].scale);
         intercept
             .into_iter()
             .chain(scales)
@@ -222,7 +233,9 @@ impl LinearRegression {
     /// Standard errors, in the order of [`Self::names`].
     pub fn standard_errors(&self) -> Vec<f64> {
         let k = self.rank();
-        (0..k).map(|j| self.wire.covariance[j * k + j].sqrt()).collect()
+        (0..k)
+            .map(|j| self.wire.covariance[j * k + j].sqrt())
+            .collect()
     }
 
     /// Terms left out because they are constant (beside an intercept) or combinations of earlier
@@ -304,8 +317,7 @@ impl LinearRegression {
     pub fn adjusted_r_squared(&self) -> Option<f64> {
         let total = self.reference_squares();
         let free = self.wire.df + self.n_slopes();
-        (total > 0.0)
-            .then(|| 1.0 - self.wire.residual_squares / total * (free / self.wire.df))
+        (total > 0.0).then(|| 1.0 - self.wire.residual_squares / total * (free / self.wire.df))
     }
 
     fn n_slopes(&self) -> f64 {
@@ -427,7 +439,10 @@ impl Summary for LinearRegression {
             ("row weights".into(), format!("{:?}", wire.row_weights)),
             ("coefficients".into(), self.rank().to_string()),
             ("residual degrees of freedom".into(), format!("{}", wire.df)),
-            ("residual sum of squares".into(), format!("{:.6e}", self.residual_sum_of_squares())),
+            (
+                "residual sum of squares".into(),
+                format!("{:.6e}", self.residual_sum_of_squares()),
+            ),
             ("sigma".into(), format!("{:.6e}", self.sigma())),
             (format!("R2 about {about}"), number(self.r_squared())),
             ("adjusted R2".into(), number(self.adjusted_r_squared())),

@@ -422,7 +422,11 @@ impl LinearRounds {
             }
             shapes.push(Shape {
                 center: center / raw.scale,
-                spread: if spread > 0.0 { spread / raw.scale } else { 1.0 },
+                spread: if spread > 0.0 {
+                    spread / raw.scale
+                } else {
+                    1.0
+                },
             });
         }
         let moments = target.moments;
@@ -481,11 +485,16 @@ impl LinearRounds {
             .collect();
         // The last column holds Q'y.
         let r: Vec<f64> = (0..k)
-            .flat_map(|column| whole[column * (k + 1)..column * (k + 1) + k].iter().copied())
+            .flat_map(|column| {
+                whole[column * (k + 1)..column * (k + 1) + k]
+                    .iter()
+                    .copied()
+            })
             .collect();
         let mut step = whole[k * (k + 1)..k * (k + 1) + k].to_vec();
         solve_upper(&r, k, &mut step);
-        step.iter_mut().for_each(|value| *value *= plan.target.spread);
+        step.iter_mut()
+            .for_each(|value| *value *= plan.target.spread);
         let moments = state.target.moments;
         let count = match self.params.row_weights {
             RowWeights::Copies => moments.weight,
@@ -539,7 +548,12 @@ impl LinearRounds {
         if plan.intercept {
             step.push(sums.gradient[0].value());
         }
-        for (term, sum) in outcome.solution.kept.iter().zip(&sums.gradient[plan.ones()..]) {
+        for (term, sum) in outcome
+            .solution
+            .kept
+            .iter()
+            .zip(&sums.gradient[plan.ones()..])
+        {
             let shape = plan.shapes[*term as usize];
             let about_mean = match plan.intercept {
                 true => sum.plus(sums.gradient[0].times(-shape.center)),
@@ -557,9 +571,11 @@ impl LinearRounds {
         outcome.residual_squares = (sums.squares.value() - gained).max(0.0);
         outcome.refinements += 1;
         let change = gained.sqrt();
-        let settled = change <= NOTHING * outcome.total_squares.sqrt()
-            || self.stands_still(&outcome, &step);
-        let stalled = state.previous.is_some_and(|previous| change > 0.5 * previous)
+        let settled =
+            change <= NOTHING * outcome.total_squares.sqrt() || self.stands_still(&outcome, &step);
+        let stalled = state
+            .previous
+            .is_some_and(|previous| change > 0.5 * previous)
             || outcome.refinements >= MAX_REFINEMENTS;
         if !settled && stalled && !is_small(&outcome, &step) {
             return Err(ErrorKind::RankDeficient {
@@ -591,16 +607,12 @@ impl LinearRounds {
         let sigma = (outcome.residual_squares / outcome.df).sqrt();
         let roots = super::inference::rooted_inverse(&outcome.plan, &outcome.solution);
         let k = step.len();
-        outcome
-            .solution
-            .point
-            .iter()
-            .zip(&change)
-            .enumerate()
-            .all(|(row, (coefficient, change))| {
+        outcome.solution.point.iter().zip(&change).enumerate().all(
+            |(row, (coefficient, change))| {
                 let error = (0..k).fold(0.0_f64, |sum, j| sum.hypot(roots[j * k + row])) * sigma;
                 change.abs() <= SETTLED * coefficient.hi.abs() + SETTLED_ERRORS * error
-            })
+            },
+        )
     }
 
     fn add_scores(
@@ -651,7 +663,11 @@ fn independent(factor: &Factor, width: usize, tolerances: &[f64]) -> (Vec<usize>
     let k = factor.k;
     let column = |j: usize| &factor.r[j * k..(j + 1) * k];
     let lengths: Vec<f64> = (0..width)
-        .map(|j| column(j).iter().fold(0.0_f64, |sum, value| sum.hypot(*value)))
+        .map(|j| {
+            column(j)
+                .iter()
+                .fold(0.0_f64, |sum, value| sum.hypot(*value))
+        })
         .collect();
     let mut kept: Vec<usize> = (0..width).collect();
     loop {
@@ -716,13 +732,17 @@ fn weakest(outcome: &LinearOutcome) -> String {
     let (r, k) = (&outcome.solution.r, outcome.solution.point.len());
     let ones = outcome.plan.ones();
     let own = |j: usize| {
-        let length = r[j * k..=j * k + j].iter().fold(0.0_f64, |sum, v| sum.hypot(*v));
+        let length = r[j * k..=j * k + j]
+            .iter()
+            .fold(0.0_f64, |sum, v| sum.hypot(*v));
         (r[j * k + j] / length).abs()
     };
     (ones..k)
         .min_by(|a, b| own(*a).total_cmp(&own(*b)))
         .map(|j| outcome.solution.kept[j - ones] as usize)
-        .map_or_else(String::new, |term| outcome.plan.encoder.terms()[term].name.clone())
+        .map_or_else(String::new, |term| {
+            outcome.plan.encoder.terms()[term].name.clone()
+        })
 }
 
 fn underdetermined(parameters: usize, rows: u64) -> Error {
