@@ -12,3 +12,4 @@ pub(crate) mod simd;
 pub(crate) mod sketch;
 pub(crate) mod special;
 pub(crate) mod stable;
+pub(crate) mod twofold;
