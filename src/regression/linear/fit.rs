@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::{RowsAccess, check_shape, check_weights};
 use crate::estimator::rounds::{Memory, Source, TargetBatch, drive};
 use crate::estimator::{Control, Lineage, ModelHeader, RowDerived, RowsSource, TrainingRows};
-use crate::matrix::{PatientMatrix, Schema};
+use crate::estimator::{PatientMatrix, Schema};
 
 impl<R, T> Fit<R, T, Error> for LinearRegressionValidParams
 where

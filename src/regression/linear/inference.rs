@@ -6,7 +6,7 @@ use super::columns::{Plan, Solution};
 use super::params::Covariance;
 use super::rounds::{LinearLocal, LinearOutcome, scale};
 use crate::error::{ErrorKind, Result};
-use crate::matrix::KeyColumn;
+use crate::estimator::KeyColumn;
 use crate::numeric::linalg::{divide_columns, gram_add, mirror_lower, sandwich};
 
 /// `T R^-1` (`k x k`, column-major) where `T` takes standardised coefficients to raw ones: its
