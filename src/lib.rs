@@ -11,6 +11,7 @@ pub mod matrix;
 mod numeric;
 pub mod prelude;
 pub mod regression;
+pub mod report;
 pub mod simulate;
 
 pub use error::{Error, Result};
