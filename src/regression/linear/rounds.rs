@@ -404,9 +404,6 @@ impl LinearRounds {
             }
             .into());
         }
-        if columns as u64 >= target.rows {
-            return Err(underdetermined(columns, target.rows));
-        }
         let exact = encoder.clone().exact();
         let mut set = Vec::new();
         let mut shapes = Vec::with_capacity(encoder.n_terms());
@@ -428,6 +425,10 @@ impl LinearRounds {
                     1.0
                 },
             });
+        }
+        let varying = set.len() + usize::from(intercept);
+        if varying as u64 >= target.rows {
+            return Err(underdetermined(varying, target.rows));
         }
         let moments = target.moments;
         let size = moments.mean.hypot(moments.variance().sqrt());
