@@ -26,9 +26,7 @@ const INTERCEPT: &str = "intercept";
 /// A fitted linear regression.
 ///
 /// ```
-/// use galen::matrix::{PatientMatrix, Values};
 /// use galen::prelude::*;
-/// use galen::regression::LinearRegression;
 ///
 /// # fn main() -> galen::Result<()> {
 /// let rows = PatientMatrix::from_columns([("age", vec![30.0, 40.0, 50.0, 60.0])])?;
