@@ -58,7 +58,7 @@ pub(crate) trait RowsAccess: Rows {
         self.read(Key::new())
     }
 }
-impl<R: Rows + ?Sized> RowsAccess for R {}
+impl<R: Rows> RowsAccess for R {}
 
 /// Rows in one of the two shapes that estimators read.
 #[derive(Debug, Clone, Copy)]

@@ -8,6 +8,7 @@ pub mod model;
 pub(crate) mod params;
 pub mod resample;
 pub mod rounds;
+pub mod saved;
 pub mod sealed;
 
 pub use control::{Control, Progress};
@@ -19,6 +20,7 @@ pub use model::{
     Classify, Lineage, Model, ModelHeader, PredictRisk, Regress, RowDerived, Summary, Term,
 };
 pub use resample::{Bootstrap, Fold, KFold, NestedFold, Overlap, SiteFold, Split};
+pub use saved::{Limits, Persist, Saved};
 pub use sealed::{Dropped, OpenedTest, Relation, SideCount, SplitReport, Test, TestRows, Train};
 
 // Evaluation takes what it needs of the matrix from here: the contract is all it reads.

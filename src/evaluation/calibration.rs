@@ -329,18 +329,19 @@ where
         } else {
             high = shift;
         }
-        let step = (score / information).clamp(-8.0, 8.0);
-        let mut next = shift + step;
-        if !(next >= low && next <= high) {
-            next = 0.5 * (low + high);
+        let step = score / information;
+        // Newton squares the error: after a step of 1e-9 nothing is left to gain.
+        if step.abs() <= 1e-9 * shift.abs().max(1.0) {
+            return Ok((shift + step, 1.0 / information));
         }
-        if !next.is_finite() {
+        let next = shift + step.clamp(-8.0, 8.0);
+        shift = if next > low && next < high {
+            next
+        } else {
+            0.5 * (low + high)
+        };
+        if !shift.is_finite() {
             break;
-        }
-        let settled = (next - shift).abs() <= 1e-14 * shift.abs().max(1.0);
-        shift = next;
-        if settled && information > 0.0 {
-            return Ok((shift, 1.0 / information));
         }
     }
     Err(not_converged(what))
@@ -372,7 +373,7 @@ where
         intercept += size * step[0];
         slope += size * step[1];
         at = next;
-        let settled = |step: f64, at: f64| step.abs() <= 1e-12 * at.abs().max(1.0);
+        let settled = |step: f64, at: f64| step.abs() <= 1e-8 * at.abs().max(1.0);
         if size == 1.0 && settled(step[0], intercept) && settled(step[1], slope) {
             let variance = at.inverse().ok_or_else(|| not_converged(what))?;
             return Ok(Line {

@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2};
 
 use crate::error::{ErrorKind, Result};
 use crate::estimator::{
-    Binary, Cohort, KFold, PredictRisk, Relation, SplitReport, TargetRows, Test, Train,
+    Binary, Cohort, KFold, PredictRisk, Regress, Relation, SplitReport, TargetRows, Test, Train,
 };
 use crate::numeric::parallel::map_tasks;
 
@@ -54,6 +54,49 @@ pub fn evaluate_sealed<M: PredictRisk>(test: &Test<Binary>, model: &M) -> Result
     }
     let name = model.header().estimator.clone();
     Ok(scored(test, name, risk, Some(relation)))
+}
+
+/// Truth and predicted numbers of the rows of one test side.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PredictedTest<T> {
+    /// Estimator of the model.
+    pub name: String,
+    /// What came true: values, counts, or times with events.
+    pub truth: T,
+    /// Predicted number, one per row.
+    pub predicted: Array1<f64>,
+    /// Weights, where the cohort has them.
+    pub weights: Option<Array1<f64>>,
+    /// Patient number, where the cohort has patient keys.
+    pub patients: Option<Array1<u32>>,
+    /// How the model stands to the rows.
+    pub relation: Relation,
+    /// The split that sealed the rows.
+    pub split: SplitReport,
+}
+
+/// Predicts a sealed test side with a model of a number (a value, a count, a log hazard), after
+/// asking whether the model saw it.
+///
+/// # Errors
+/// As [`evaluate_sealed`], without the range of probabilities.
+pub fn predict_sealed<T: TargetRows, M: Regress>(
+    test: &Test<T>,
+    model: &M,
+) -> Result<PredictedTest<T>> {
+    let relation = test.check(model.header())?;
+    let predicted = model.try_predict(test.rows())?;
+    check_scores("prediction", &predicted, test.n_rows())?;
+    Ok(PredictedTest {
+        name: model.header().estimator.clone(),
+        truth: test.target().clone(),
+        predicted,
+        weights: test.weights().cloned(),
+        patients: test.patient_codes(),
+        relation,
+        split: test.report().clone(),
+    })
 }
 
 /// Scores a sealed test side with one of its own columns: an existing risk score, or a single

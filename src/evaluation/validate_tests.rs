@@ -1,6 +1,6 @@
 use super::*;
 use crate::estimator::input::RowsAccess;
-use crate::estimator::{Lineage, Model, ModelHeader, Rows, RowsSource, Split};
+use crate::estimator::{Lineage, Model, ModelHeader, Regress, Rows, RowsSource, Split};
 use crate::matrix::{Column, Feature, PatientMatrix, RowKeys};
 
 /// Everyone's risk is the share of events in the training rows, plus what `bend` makes of it.
@@ -32,6 +32,12 @@ impl PredictRisk for Prevalence {
             return Ok(Array1::zeros(0));
         };
         Ok((self.bend)(Array1::from_elem(matrix.n_rows(), self.share)))
+    }
+}
+
+impl Regress for Prevalence {
+    fn try_predict(&self, rows: &impl Rows) -> Result<Array1<f64>> {
+        self.predict_risk(rows)
     }
 }
 
@@ -148,4 +154,21 @@ fn a_recipe_that_leaves_its_training_side_is_a_leak() {
         Ok(model)
     });
     assert!(matches!(traceless.unwrap_err().kind(), ErrorKind::Leak(_)));
+}
+
+#[test]
+fn numbers_are_predicted_under_the_same_seal() {
+    use crate::matrix::Values;
+
+    let whole = cohort();
+    let is_test = |patient: &str| patient == "d";
+    let (train, _) = Split::by_rule(is_test).apply(&whole).unwrap();
+    let days = Values::new((0..8).map(f64::from)).unwrap();
+    let stays = Cohort::new(whole.records.clone(), days);
+    let (_, test) = Split::by_rule(is_test).apply(&stays).unwrap();
+    let predicted = predict_sealed(&test, &prevalence(&train)).unwrap();
+    assert_eq!(predicted.truth.values().to_vec(), [6.0, 7.0]);
+    assert_eq!(predicted.predicted.to_vec(), [0.5; 2]);
+    assert_eq!(predicted.relation, Relation::HeldOut);
+    assert!(predict_sealed(&test, &prevalence(&whole)).is_err());
 }

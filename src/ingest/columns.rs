@@ -128,10 +128,15 @@ impl<'a> Reading<'a> {
         Ok((values, self.counted()))
     }
 
+    /// Fields that are keys: none missing, every text numbered once.
+    pub(super) fn keyed(self) -> Result<Fields> {
+        self.refuse_missing("a key, never missing")?;
+        Ok(self.fields.distinct())
+    }
+
     /// Row keys, none missing.
     pub(super) fn keys(self) -> Result<KeyColumn> {
-        self.refuse_missing("a key, never missing")?;
-        let fields = self.fields.distinct();
+        let fields = self.keyed()?;
         let labels = (0..fields.n_texts() as u32).map(|code| fields.string(code).to_string());
         Ok(KeyColumn::from_codes(
             fields.codes().to_vec(),

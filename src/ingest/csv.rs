@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::Mutex;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
@@ -11,6 +12,7 @@ use crate::ingest::fields::Fields;
 use crate::ingest::options::{Limits, Role, TableReader};
 use crate::ingest::source::{Refused, Source};
 use crate::ingest::table::{Parts, Table};
+use crate::matrix::Feature;
 use crate::numeric::parallel;
 
 /// Bytes asked for at once: large enough that a call is cheap, small enough for the cache.
@@ -50,14 +52,19 @@ impl TableReader {
             let wanted = |role: &Option<Role>| *role != Some(Role::Ignored);
             Ok(roles.iter().map(wanted).collect())
         })?;
+        self.assemble(raw, &[])
+    }
+
+    /// The table of raw fields; `kinds` says what a column is where the caller declared nothing.
+    pub(super) fn assemble(&self, raw: RawTable, kinds: &[Feature]) -> Result<Table> {
         let roles = self.roles_of(&raw.header)?;
         // Every column is an independent task; each takes its own fields out of its own slot.
-        let slots: Vec<std::sync::Mutex<Option<Fields>>> =
-            raw.columns.into_iter().map(std::sync::Mutex::new).collect();
+        let slots: Vec<Mutex<Option<Fields>>> = raw.columns.into_iter().map(Mutex::new).collect();
         let understood = parallel::map_tasks(slots.len(), |index| {
             let fields = slots.get(index)?.lock().ok()?.take()?;
-            let name = raw.header.get(index)?;
-            let reading = Reading::new(fields, self.rules(name), &raw.lines);
+            let mut rules = self.rules(raw.header.get(index)?);
+            rules.declared = rules.declared.or(kinds.get(index));
+            let reading = Reading::new(fields, rules, &raw.lines);
             let mut parts = Parts::default();
             let role = roles.get(index).copied().flatten();
             Some(place(reading, role, &mut parts).map(|()| parts))

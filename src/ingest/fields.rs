@@ -63,6 +63,14 @@ impl Fields {
         }
     }
 
+    /// No fields yet; searches whatever the share of new texts, so that each has one number.
+    pub(super) fn whole() -> Self {
+        Self {
+            adaptive: false,
+            ..Self::new()
+        }
+    }
+
     /// Number of rows.
     pub(super) fn len(&self) -> usize {
         self.codes.len()
@@ -196,10 +204,7 @@ impl Fields {
         if self.searching {
             return self;
         }
-        let mut whole = Self {
-            adaptive: false,
-            ..Self::new()
-        };
+        let mut whole = Self::whole();
         for text in self.texts() {
             whole.push(text, 0, text.len());
         }

@@ -35,32 +35,53 @@ const LANES: usize = 8;
 #[inline(always)]
 fn logistic(eta: &mut [f64], target: &[f64], weights: &[f64], curvature: &mut [f64]) -> f64 {
     let n = eta.len();
-    let (target, weights, curvature) = (&target[..n], &weights[..n], &mut curvature[..n]);
     let mut lanes = [0.0; LANES];
-    for start in (0..n).step_by(LANES) {
-        for lane in 0..LANES.min(n - start) {
-            let row = start + lane;
-            // With e = exp(-|eta|): log(1 + exp(eta)) = max(eta, 0) + log1p(e), and both
-            // probabilities are ratios of 1 and e to 1 + e, exact in either tail.
-            let value = eta[row];
-            let e = exp_neg(value.abs());
-            let whole = 1.0 / (1.0 + e);
-            let (risk, rest) = if value >= 0.0 {
-                (whole, e * whole)
-            } else {
-                (e * whole, whole)
-            };
-            let weight = weights[row];
-            // y is 0 or 1: the residual is taken from the smaller tail, without cancellation.
-            let residual = if target[row] > 0.5 { -rest } else { risk };
-            let gain = if target[row] > 0.5 { value } else { 0.0 };
-            lanes[lane] += weight * (value.max(0.0) - gain + log1p_unit(e));
-            eta[row] = weight * residual;
-            curvature[row] = weight * risk * rest;
+    // Whole vectors without a bounds check, then the rest; both by the same function of a row.
+    let (eta_head, eta_tail) = eta.as_chunks_mut::<LANES>();
+    let (target_head, target_tail) = target[..n].as_chunks::<LANES>();
+    let (weight_head, weight_tail) = weights[..n].as_chunks::<LANES>();
+    let (curve_head, curve_tail) = curvature[..n].as_chunks_mut::<LANES>();
+    for (((eta, target), weight), curve) in
+        eta_head.iter_mut().zip(target_head).zip(weight_head).zip(curve_head)
+    {
+        for lane in 0..LANES {
+            let row = logistic_row(eta[lane], target[lane], weight[lane]);
+            lanes[lane] += row.0;
+            eta[lane] = row.1;
+            curve[lane] = row.2;
         }
     }
-    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
-        + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+    for (((eta, target), weight), curve) in
+        eta_tail.iter_mut().zip(target_tail).zip(weight_tail).zip(curve_tail)
+    {
+        let row = logistic_row(*eta, *target, *weight);
+        lanes[0] += row.0;
+        *eta = row.1;
+        *curve = row.2;
+    }
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+}
+
+/// Weighted loss, residual and curvature of one row.
+///
+/// With e = exp(-|eta|): log(1 + exp(eta)) = max(eta, 0) + log1p(e), and both probabilities are
+/// ratios of 1 and e to 1 + e, exact in either tail. y is 0 or 1: the residual is taken from the
+/// smaller tail, without cancellation.
+#[inline(always)]
+fn logistic_row(eta: f64, target: f64, weight: f64) -> (f64, f64, f64) {
+    let e = exp_neg(eta.abs());
+    let whole = 1.0 / (1.0 + e);
+    let small = e * whole;
+    let (risk, rest) = if eta >= 0.0 { (whole, small) } else { (small, whole) };
+    let event = target > 0.5;
+    let residual = if event { -rest } else { risk };
+    let gain = if event { eta } else { 0.0 };
+    let above = if eta > 0.0 { eta } else { 0.0 };
+    (
+        weight * (above - gain + log1p_unit(e)),
+        weight * residual,
+        weight * risk * rest,
+    )
 }
 
 #[cfg(test)]

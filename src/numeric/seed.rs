@@ -46,6 +46,12 @@ pub(crate) fn shuffle<T>(items: &mut [T], stream: &mut Stream) {
     }
 }
 
+/// A uniform whole number in 0..n; n is at least 1.
+#[inline]
+pub(crate) fn below(stream: &mut Stream, n: usize) -> usize {
+    stream.gen_range(0..n)
+}
+
 /// SplitMix64's finaliser (Steele, Lea and Flood, 2014, doi 10.1145/2660193.2660195).
 pub(crate) fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);

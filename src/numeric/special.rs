@@ -12,7 +12,7 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
-use crate::numeric::stable::{log1p_exp, logistic};
+use crate::numeric::stable::logistic;
 
 /// Terms after which a series or continued fraction is cut; they need some square roots of the
 /// largest parameter.

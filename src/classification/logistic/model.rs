@@ -132,7 +132,7 @@ impl LogisticRegression {
     /// | `offset` | none | |
     /// | `covariance` | model | the one of textbooks; by patient where patients repeat |
     /// | `level` | 0.95 | |
-    /// | `tolerance` | 1e-9 | the reference results hold without tuning |
+    /// | `tolerance` | 1e-10 | the reference results hold without tuning |
     /// | `max_iterations` | 100 | |
     pub fn params() -> LogisticRegressionParams {
         LogisticRegressionParams::default()

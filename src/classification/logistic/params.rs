@@ -11,7 +11,7 @@ const NAME: &str = "LogisticRegression";
 const PATH_NAME: &str = "LogisticPath";
 
 /// Optimality gap of a fit: the largest slope left, on terms of variance 1 and mean loss.
-const DEFAULT_TOLERANCE: f64 = 1e-9;
+const DEFAULT_TOLERANCE: f64 = 1e-10;
 
 /// How classes are weighted, on top of row weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -150,7 +150,8 @@ impl LogisticRegressionParams {
         self
     }
 
-    /// Sets the optimality gap at which a fit has converged.
+    /// Sets the optimality gap at which a fit has converged; without a penalty at most 1e-7 counts,
+    /// as separation could not be told from convergence otherwise.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.0.tolerance = tolerance;

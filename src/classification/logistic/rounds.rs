@@ -20,7 +20,10 @@ use crate::kernel::linear::pass::{
 use crate::kernel::linear::path::{Path, Problem, Solution, Strengths};
 use crate::kernel::loss::Loss;
 use crate::matrix::Schema;
-use crate::numeric::linalg::{independent_columns, mirror_lower, reciprocal_condition};
+use crate::numeric::linalg::{
+    independent_columns, mirror_lower, reciprocal_condition, solve_upper, solve_upper_transposed,
+    submatrix,
+};
 use crate::numeric::stable::logit;
 
 const NAME: &str = "LogisticRegression";
@@ -34,14 +37,24 @@ const ALIASED: f64 = 1e-12;
 /// Reciprocal condition of the first Gram matrix above which no column can be aliased.
 const SURELY_INDEPENDENT: f64 = 1e-8;
 
-/// Linear predictor from which separation is looked for; a risk of 6e-6 or its complement.
+/// Linear predictor from which separation is looked for, at most: a risk of 6e-6 or its complement.
+/// Where terms run off, it reaches `ln(sqrt(share) / tolerance)` before the gap is within the
+/// tolerance, `share` being the share of rows that are told apart; half of `ln(1 / tolerance)`
+/// therefore misses none down to one row in `1 / tolerance`.
 const WIDE: f64 = 12.0;
+
+/// Largest gap of an unpenalised fit, whatever is asked: looser, a fit whose terms run off stops
+/// too early to be told from one that has converged.
+const UNPENALISED_TOLERANCE: f64 = 1e-7;
 
 /// Margin, relative to the largest, below which a row does not speak against separation.
 const MARGIN: f64 = 1e-6;
 
 /// Share of the largest component from which a term belongs to a separating direction.
 const COMPONENT: f64 = 1e-3;
+
+/// Largest last step, relative to the coefficient or 1: beyond it, the solution is left as it is.
+const LAST_STEP: f64 = 1e-3;
 
 /// Newton steps after which a fit that has not settled is looked at for separation.
 const PATIENCE: usize = 12;
@@ -100,11 +113,12 @@ pub(super) struct Margins {
     largest: f64,
 }
 
-/// Factor of the expected information and sum of squared scores.
+/// Factor of the expected information, gradient and sum of squared scores.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Information {
     pub(super) rows: u64,
     pub(super) factor: Factor,
+    pub(super) gradient: Vec<f64>,
     pub(super) meat: Vec<f64>,
 }
 
@@ -172,23 +186,12 @@ impl Partial for LogisticPartial {
                 smallest: a.smallest.min(b.smallest),
                 largest: a.largest.max(b.largest),
             }),
-            (Answer::Information(a), Answer::Information(b)) => {
-                if !a.meat.is_empty() && !b.meat.is_empty() && a.meat.len() != b.meat.len() {
-                    return Err(differ().into());
-                }
-                let meat = if a.meat.is_empty() {
-                    b.meat
-                } else if b.meat.is_empty() {
-                    a.meat
-                } else {
-                    a.meat.iter().zip(&b.meat).map(|(x, y)| x + y).collect()
-                };
-                Answer::Information(Information {
-                    rows: a.rows + b.rows,
-                    factor: a.factor.merge(b.factor).ok_or_else(differ)?,
-                    meat,
-                })
-            }
+            (Answer::Information(a), Answer::Information(b)) => Answer::Information(Information {
+                rows: a.rows + b.rows,
+                factor: a.factor.merge(b.factor).ok_or_else(differ)?,
+                gradient: add(a.gradient, b.gradient).ok_or_else(differ)?,
+                meat: add(a.meat, b.meat).ok_or_else(differ)?,
+            }),
             _ => return Err(differ().into()),
         }))
     }
@@ -228,6 +231,15 @@ impl Partial for LogisticPartial {
 impl LogisticRounds {
     fn penalised(&self) -> bool {
         !matches!(&self.strengths, Strengths::Given(list) if list.contains(&0.0))
+    }
+
+    /// The gap at which a solution has converged.
+    fn tolerance(&self) -> f64 {
+        if self.penalised() {
+            self.params.tolerance
+        } else {
+            self.params.tolerance.min(UNPENALISED_TOLERANCE)
+        }
     }
 
     /// The design, outcomes and weights of a batch, made once.
@@ -619,7 +631,7 @@ impl LogisticRounds {
             excluded: encoder.terms().iter().map(|term| term.constant).collect(),
             intercept: self.params.intercept,
             strengths: self.strengths.clone(),
-            tolerance: self.params.tolerance,
+            tolerance: self.tolerance(),
             max_iterations: self.params.max_iterations,
         };
         let plan = Arc::new(Plan {
@@ -688,7 +700,8 @@ impl LogisticRounds {
         state.passes += 1;
         let path = missing(state.path.as_mut())?;
         let request = path.advance(&sums);
-        let runs_off = !self.penalised() && !state.looked && sums.widest > WIDE;
+        let wide = WIDE.min(-self.tolerance().ln() / 2.0);
+        let runs_off = !self.penalised() && !state.looked && sums.widest > wide;
         let look = runs_off && (request.is_none() || state.passes.is_multiple_of(PATIENCE));
         match (request, path.last_step()) {
             (request, Some(direction)) if look => {
@@ -742,9 +755,13 @@ impl LogisticRounds {
         information: Option<(Vec<u32>, Information)>,
     ) -> Result<LogisticOutcome> {
         let path = missing(state.path.as_ref())?;
+        let mut solutions = path.solutions().to_vec();
+        if let (Some((set, sums)), Some(solution)) = (&information, solutions.last_mut()) {
+            last_step(self.params.intercept, set, sums, state.weight, solution);
+        }
         Ok(LogisticOutcome {
             plan,
-            solutions: path.solutions().to_vec(),
+            solutions,
             null_loss: path.null_loss(),
             weight: state.weight,
             n_rows: state.n_rows,
@@ -784,6 +801,56 @@ impl LogisticLocal {
     }
 }
 
+/// Sums of both, either of which may still be empty; `None` when their lengths differ.
+fn add(mut a: Vec<f64>, b: Vec<f64>) -> Option<Vec<f64>> {
+    if a.is_empty() || b.is_empty() {
+        return Some(if a.is_empty() { b } else { a });
+    }
+    if a.len() != b.len() {
+        return None;
+    }
+    a.iter_mut().zip(&b).for_each(|(x, y)| *x += y);
+    Some(a)
+}
+
+/// The Newton step that the information at the solution pays for: a gap within the tolerance still
+/// leaves correlated terms off by 1e-7 of their size, this step leaves rounding.
+fn last_step(
+    intercept: bool,
+    set: &[u32],
+    information: &Information,
+    weight: f64,
+    solution: &mut Solution,
+) {
+    let k = set.len() + usize::from(intercept);
+    let whole = set.len() + 1;
+    if information.factor.k != whole || information.gradient.len() != whole {
+        return;
+    }
+    // The column of ones is the last of the factor: without it, the leading block.
+    let factor = submatrix(&information.factor.r, whole, &(0..k).collect::<Vec<_>>());
+    let mut step = information.gradient[..k].to_vec();
+    solve_upper_transposed(&factor, k, &mut step);
+    let decrement: f64 = step.iter().map(|value| value * value).sum();
+    solve_upper(&factor, k, &mut step);
+    let mut point = solution.point.clone();
+    let mut small = true;
+    let mut take = |value: &mut f64, step: f64| {
+        small &= step.abs() <= LAST_STEP * value.abs().max(1.0);
+        *value -= step;
+    };
+    for (term, step) in set.iter().zip(&step) {
+        take(&mut point.coefficients[*term as usize], *step);
+    }
+    if intercept {
+        take(&mut point.intercept, step[k - 1]);
+    }
+    if small {
+        solution.point = point;
+        solution.loss = (solution.loss - decrement / 2.0 / weight).max(0.0);
+    }
+}
+
 fn missing<T>(value: Option<T>) -> Result<T> {
     value.ok_or_else(|| ErrorKind::Schema("answer before its question".into()).into())
 }
@@ -815,6 +882,11 @@ fn add_information(
     information.factor = missing(merged)?;
     // eta now holds the weighted residuals: scores are residual times row.
     scaled_columns(terms, block, set, &eta, &mut columns);
+    let gradient = columns
+        .chunks_exact(block.n_rows)
+        .map(|column| column.iter().sum());
+    let before = std::mem::take(&mut information.gradient);
+    information.gradient = missing(add(before, gradient.collect()))?;
     if information.meat.is_empty() {
         information.meat = vec![0.0; k * k];
     }

@@ -19,7 +19,7 @@ fn cohort(patients: &[&str], events: &[bool]) -> Cohort<Binary> {
 fn pairs(n: usize) -> Cohort<Binary> {
     let names: Vec<String> = (0..2 * n).map(|row| format!("p{}", row % n)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let events: Vec<bool> = (0..2 * n).map(|row| row % n % 4 == 0).collect();
+    let events: Vec<bool> = (0..2 * n).map(|row| (row % n).is_multiple_of(4)).collect();
     cohort(&names, &events)
 }
 

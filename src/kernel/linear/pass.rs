@@ -98,7 +98,7 @@ pub(crate) fn add_block(
             outcome.offset,
             &mut scratch.eta,
         );
-        let widest = scratch.eta.iter().fold(0.0_f64, |w, eta| w.max(eta.abs()));
+        let widest = widest(&scratch.eta);
         scratch.curvature.resize(n, 0.0);
         let loss_sum = loss.evaluate(
             &mut scratch.eta,
@@ -136,6 +136,21 @@ pub(crate) fn add_block(
         scaled_columns(terms, block, set, &scratch.curvature, &mut scratch.columns);
         gram_add(&mut sums.gram, &scratch.columns, n, k);
     }
+}
+
+/// Largest absolute value, with eight running maxima.
+#[inline(always)]
+fn widest(values: &[f64]) -> f64 {
+    let (head, tail) = values.as_chunks::<8>();
+    let larger = |a: f64, b: f64| if b > a { b } else { a };
+    let mut lanes = [0.0; 8];
+    for chunk in head {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, value.abs());
+        }
+    }
+    let rest = tail.iter().fold(0.0, |widest, value| larger(widest, value.abs()));
+    lanes.into_iter().fold(rest, larger)
 }
 
 /// Sum with eight running totals, added in a fixed order.

@@ -18,8 +18,18 @@ const ALL_TERMS: usize = 256;
 /// Largest working set; more terms are taken in turn, those with the largest slopes first.
 const MAX_SET: usize = 2048;
 
-/// A step that leaves more than this share of the optimality gap asks for a fresh Gram matrix.
+/// A step that leaves more than this share of the optimality gap asks for a fresh Gram matrix,
+/// which costs about as much as this many passes more per hundred terms.
 const PAYING: f64 = 0.1;
+
+/// The same for large working sets, whose Gram matrix costs dozens of passes.
+const PAYING_LARGE: f64 = 0.4;
+
+/// Working sets above this count as large.
+const LARGE_SET: usize = 128;
+
+/// A Gram matrix covers the terms that would enter down to this share of the strength.
+const AHEAD: f64 = 0.6;
 
 /// Share of the predicted decrease that a step must bring (Armijo).
 const SUFFICIENT: f64 = 1e-4;
@@ -211,7 +221,12 @@ impl Path {
             self.accept(sums, tried, loss);
             self.last_step = Some(trial.step);
             let gap = self.gap();
-            self.wants_gram = gap > PAYING * trial.previous_gap;
+            let paying = if self.set.len() > LARGE_SET {
+                PAYING_LARGE
+            } else {
+                PAYING
+            };
+            self.wants_gram = gap > paying * trial.previous_gap && gap > self.problem.tolerance;
         } else {
             self.accept(sums, self.point.clone(), loss);
             self.wants_gram = false;
@@ -238,13 +253,8 @@ impl Path {
                 }
                 continue;
             }
-            let wanted = self.working_set();
-            let covered = !self.hessian.is_empty()
-                && wanted
-                    .iter()
-                    .all(|term| self.set.binary_search(term).is_ok());
-            if !covered {
-                self.set = wanted;
+            if self.hessian.is_empty() || !self.covered() {
+                self.set = self.wider_set();
                 self.wants_gram = true;
                 return Some(self.request(self.point.clone()));
             }
@@ -301,9 +311,11 @@ impl Path {
         self.at = Some(0);
     }
 
-    /// The penalty factor of a term as if it were pure l1.
+    /// The penalty factor of a term as if it were pure l1. With `u` that factor, `l1 = r u` and
+    /// `l2 = (1 - r) u^2` for the mix `r`: `u` solves `u^2 - l1 u - l2 = 0`.
     fn scale(&self, term: usize) -> f64 {
-        self.problem.l1[term] + self.problem.l2[term]
+        let (l1, l2) = (self.problem.l1[term], self.problem.l2[term]);
+        (l1 + (l1 * l1 + 4.0 * l2).sqrt()) / 2.0
     }
 
     fn record(&mut self, gap: f64, converged: bool) {
@@ -359,38 +371,41 @@ impl Path {
             .fold(intercept, f64::max)
     }
 
-    /// Active terms, those that the strong rule keeps, and those that violate their condition.
-    fn working_set(&self) -> Vec<u32> {
-        if self.point.coefficients.len() <= ALL_TERMS && !self.set.is_empty() {
-            return self.set.clone();
-        }
+    /// Whether every term that is active or violates its condition is in the working set.
+    fn covered(&self) -> bool {
+        let strength = self.strength();
+        (0..self.gradient.len()).all(|j| {
+            let needed = self.point.coefficients[j] != 0.0
+                || self.term_gap(j, strength) > self.problem.tolerance;
+            !needed || self.set.binary_search(&(j as u32)).is_ok()
+        })
+    }
+
+    /// The working set and the terms that will enter soon, so that one Gram matrix serves several
+    /// strengths.
+    fn wider_set(&self) -> Vec<u32> {
         let strength = self.strength();
         if strength.is_infinite() {
-            return Vec::new();
+            return self.set.clone();
         }
-        let previous = match self.at {
-            Some(at) if at > 0 => self.strengths[at - 1],
-            _ => strength,
-        };
-        let reach = 2.0 * strength - previous;
-        let mut kept: Vec<u32> = (0..self.gradient.len())
+        let mut wider: Vec<u32> = (0..self.gradient.len())
             .filter(|&j| {
                 !self.problem.excluded[j]
                     && (self.point.coefficients[j] != 0.0
-                        || self.gradient[j].abs() >= reach * self.problem.l1[j])
+                        || self.gradient[j].abs() >= AHEAD * strength * self.problem.l1[j])
             })
             .map(|j| j as u32)
             .collect();
-        if kept.len() > MAX_SET {
+        if wider.len() > MAX_SET {
             // Too many at once: the worst offenders this time, the others next time.
-            kept.sort_by(|a, b| {
+            wider.sort_by(|a, b| {
                 let gap = |term: &u32| self.term_gap(*term as usize, strength);
                 gap(b).total_cmp(&gap(a)).then(a.cmp(b))
             });
-            kept.truncate(MAX_SET);
-            kept.sort_unstable();
+            wider.truncate(MAX_SET);
+            wider.sort_unstable();
         }
-        kept
+        wider
     }
 
     /// The step on the working set and its predicted change of the objective.

@@ -1,0 +1,169 @@
+//! One measurement for a comparison with another library on the same bytes.
+//!
+//! `side_by_side DATA TASK THREADS` reads raw little-endian f64 arrays (`NAME.bin` with
+//! `NAME.json` holding `{"shape": [rows, columns]}`) from the folder DATA, does the timed scope of
+//! TASK three times and prints one JSON line. Without arguments it prints its usage and ends well,
+//! so that a bare `cargo bench` stays green.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Instant;
+
+use galen::evaluation::{auprc, auroc};
+use galen::ndarray::{Array1, Array2};
+use galen::prelude::*;
+use serde_json::json;
+
+type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<()> {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let [data, task, threads] = &args[..] else {
+        println!("usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, m1_auc, s1_score, csv)");
+        return Ok(());
+    };
+    let threads: usize = threads.parse()?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()?;
+    let (times, quality) = match task.as_str() {
+        "c1_lr" => logistic(Path::new(data))?,
+        "c1_lrpath" => path(Path::new(data))?,
+        "m1_auc" => metrics(Path::new(data))?,
+        "s1_score" => score(Path::new(data))?,
+        "csv" => csv(Path::new(data))?,
+        other => return Err(format!("unknown task {other}").into()),
+    };
+    println!(
+        "{}",
+        json!({"task": task, "peer": "galen", "threads": threads, "times": times, "quality": quality})
+    );
+    Ok(())
+}
+
+fn load(folder: &Path, name: &str) -> Outcome<Array2<f64>> {
+    let shape: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join(format!("{name}.json")))?)?;
+    let sizes: Vec<usize> = serde_json::from_value(shape["shape"].clone())?;
+    let bytes = std::fs::read(folder.join(format!("{name}.bin")))?;
+    let values = bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|chunk| f64::from_le_bytes(*chunk))
+        .collect();
+    let columns = sizes.get(1).copied().unwrap_or(1);
+    Ok(Array2::from_shape_vec((sizes[0], columns), values)?)
+}
+
+fn flags(values: &Array2<f64>) -> Array1<bool> {
+    values.iter().map(|value| *value > 0.5).collect()
+}
+
+/// Three runs of the timed scope; the last result.
+fn timed<T>(mut work: impl FnMut() -> Outcome<T>) -> Outcome<(Vec<f64>, T)> {
+    let mut times = Vec::new();
+    loop {
+        let start = Instant::now();
+        let result = work()?;
+        times.push(start.elapsed().as_secs_f64());
+        if times.len() == 3 {
+            return Ok((times, result));
+        }
+    }
+}
+
+/// Ridge logistic regression at scikit-learn's C = 1: strength 1 / rows, raw units.
+fn logistic(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    let (x, y) = (load(data, "c1_Xs_tr")?, flags(&load(data, "c1_y_tr")?));
+    let (test, truth) = (load(data, "c1_Xs_te")?, flags(&load(data, "c1_y_te")?));
+    let strength = 1.0 / x.nrows() as f64;
+    let cohort = linfa::Dataset::new(x, y);
+    let params = LogisticRegression::params()
+        .strength(strength)
+        .standardize(false)
+        .tolerance(1e-6);
+    let (times, model) = timed(|| Ok(params.fit(&cohort)?))?;
+    let start = Instant::now();
+    let risk = model.predict_risk(&test)?;
+    let predict = start.elapsed().as_secs_f64();
+    let auc = auroc(&truth.to_vec(), &risk.to_vec(), None)?;
+    let coefficients: Vec<f64> = model.coefficients().iter().map(|(_, b)| *b).collect();
+    Ok((
+        times,
+        json!({"auc": auc, "predict_s": predict, "gap": model.optimality_gap(), "iterations": model.iterations(),
+               "intercept": model.intercept(), "coefficients": coefficients}),
+    ))
+}
+
+/// Elastic-net path of 100 penalties, l1 ratio 0.5, optimality gap 1e-6.
+fn path(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    let (x, y) = (load(data, "c1_Xs_tr")?, flags(&load(data, "c1_y_tr")?));
+    let cohort = linfa::Dataset::new(x, y);
+    let params = LogisticRegression::path()
+        .l1_ratio(0.5)
+        .n_strengths(100)
+        .min_ratio(1e-4)
+        .tolerance(1e-6);
+    let (times, path) = timed(|| Ok(params.fit(&cohort)?))?;
+    let gap = path.models().iter().map(|m| m.optimality_gap()).fold(0.0, f64::max);
+    let last = path.models().last().ok_or("empty path")?;
+    let steps: u64 = path.models().iter().map(|m| m.iterations()).sum();
+    Ok((
+        times,
+        json!({"gap": gap, "n": path.models().len(), "first": path.strengths()[0], "steps": steps,
+               "last_deviance": last.deviance(), "last_active": last.n_active()}),
+    ))
+}
+
+/// AUROC and AUPRC of a million scores.
+fn metrics(_: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let score: Vec<f64> = (0..1_000_000).map(|_| next()).collect();
+    let truth: Vec<bool> = score.iter().map(|s| next() < 0.05 + 0.15 * s).collect();
+    let (times, value) =
+        timed(|| Ok((auroc(&truth, &score, None)?, auprc(&truth, &score, None)?)))?;
+    Ok((times, json!({"auroc": value.0, "auprc": value.1})))
+}
+
+/// One aligned row, scored a million times; seconds per million are microseconds per row.
+fn score(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    use galen::classification::logistic::Cell;
+    let (x, y) = (load(data, "c1_Xs_tr")?, flags(&load(data, "c1_y_tr")?));
+    let rows: Vec<Vec<Cell<'_>>> = x
+        .rows()
+        .into_iter()
+        .take(1000)
+        .map(|row| row.iter().map(|value| Cell::Number(*value)).collect())
+        .collect();
+    let model = LogisticRegression::params().strength(1e-5).fit(&linfa::Dataset::new(x, y))?;
+    let scorer = model.scorer()?;
+    let (times, total) = timed(|| {
+        let mut total = 0.0;
+        for _ in 0..1000 {
+            for row in &rows {
+                total += scorer.risk(row)?;
+            }
+        }
+        Ok(total)
+    })?;
+    Ok((times, json!({"unit": "microseconds per row", "mean_risk": total / 1e6})))
+}
+
+/// A CSV (gzip allowed) into a matrix; DATA is the path of the file.
+fn csv(file: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    let (times, table) = timed(|| {
+        Ok(galen::ingest::TableReader::new()
+            .missing_tokens(["?"])
+            .declare(Feature::category("diag_1"))
+            .declare(Feature::category("diag_2"))
+            .declare(Feature::category("diag_3"))
+            .read(std::fs::File::open(file)?)?)
+    })?;
+    Ok((times, json!({"rows": table.n_rows(), "columns": table.matrix().n_columns()})))
+}
+

@@ -1,0 +1,309 @@
+//! How sure are these numbers? Resampling of patients.
+//!
+//! Rows of one patient are alike; a bootstrap that draws rows gives intervals that are too narrow.
+//! Here patients are drawn with all their rows (Field and Welsh, J. R. Stat. Soc. B 69, 2007, doi
+//! 10.1111/j.1467-9868.2007.00593.x). A resample is a vector of multiplicities, never a copy of rows,
+//! and its random stream depends on the seed and its number only, so results have the same bits at
+//! any number of threads.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::evaluation::check;
+use crate::numeric::parallel::map_tasks;
+use crate::numeric::rank::quantile_sorted;
+use crate::numeric::seed::{below, stream};
+use crate::numeric::stable::sum;
+
+/// Settings of the bootstrap.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BootstrapOptions {
+    /// Number of resamples, at least 20; default 1,000.
+    pub replicates: usize,
+    /// Seed; default 0.
+    pub seed: u64,
+    /// Confidence level of the intervals; default 0.95.
+    pub level: f64,
+}
+
+impl Default for BootstrapOptions {
+    fn default() -> Self {
+        Self {
+            replicates: 1000,
+            seed: 0,
+            level: 0.95,
+        }
+    }
+}
+
+/// A number with its bootstrap intervals.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resampled {
+    /// The value on all rows, each counted once.
+    pub estimate: f64,
+    /// Standard deviation of the replicates.
+    pub se: f64,
+    /// Lower end of the percentile interval.
+    pub lower: f64,
+    /// Upper end of the percentile interval.
+    pub upper: f64,
+    /// Lower end of the basic interval: twice the estimate minus the upper percentile.
+    pub basic_lower: f64,
+    /// Upper end of the basic interval: twice the estimate minus the lower percentile.
+    pub basic_upper: f64,
+    /// Confidence level of both intervals.
+    pub level: f64,
+    /// Resamples in which the number had no value (for example a single class); left out.
+    pub n_failed: usize,
+}
+
+/// Draws patients with replacement and computes `statistic` on each resample.
+///
+/// `statistic` gets one weight per row: how often its patient was drawn (1 for every row gives the
+/// estimate itself). `patients` has one code per row; without it every row is its own patient. The
+/// statistic returns as many numbers every time, in the order of the results.
+///
+/// # Errors
+/// Settings outside their ranges, other lengths, fewer than two patients; whatever the statistic
+/// returns on the full rows; undefined when it fails, or is not finite, in more than half of the
+/// resamples.
+///
+/// ```
+/// use galen::evaluation::{BootstrapOptions, bootstrap, brier};
+/// # fn main() -> galen::Result<()> {
+/// let truth = [true, false, true, false, false, true];
+/// let risk = [0.9, 0.2, 0.6, 0.4, 0.1, 0.3];
+/// let patients = [0, 0, 1, 2, 3, 3];
+/// let found = bootstrap(6, Some(&patients), BootstrapOptions::default(), |weights| {
+///     Ok(vec![brier(&truth, &risk, Some(weights))?])
+/// })?;
+/// assert!(found[0].lower < found[0].estimate && found[0].estimate < found[0].upper);
+/// # Ok(())
+/// # }
+/// ```
+pub fn bootstrap<F>(
+    n_rows: usize,
+    patients: Option<&[u32]>,
+    options: BootstrapOptions,
+    statistic: F,
+) -> Result<Vec<Resampled>>
+where
+    F: Fn(&[f64]) -> Result<Vec<f64>> + Sync,
+{
+    const WHAT: &str = "bootstrap";
+    options.check(WHAT)?;
+    let patients = Patients::of(WHAT, n_rows, patients)?;
+    let estimates = statistic(&vec![1.0; n_rows])?;
+    if let Some(place) = estimates.iter().position(|value| !value.is_finite()) {
+        return Err(check::parameter(
+            WHAT,
+            "statistic",
+            format!("not finite at place {place}"),
+            "finite numbers",
+        ));
+    }
+    let replicates = map_tasks(options.replicates, |replicate| {
+        let drawn = patients.draw(options.seed, replicate);
+        let weights: Vec<f64> = patients
+            .of_row
+            .iter()
+            .map(|patient| f64::from(drawn[*patient as usize]))
+            .collect();
+        statistic(&weights)
+            .ok()
+            .filter(|values| values.len() == estimates.len())
+    });
+    estimates
+        .iter()
+        .enumerate()
+        .map(|(place, estimate)| {
+            let values = replicates
+                .iter()
+                .map(|values| values.as_ref().map(|values| values[place]));
+            resampled(*estimate, values, options.level).ok_or_else(|| {
+                check::undefined(
+                    WHAT,
+                    "the statistic fails in more than half of the resamples",
+                )
+            })
+        })
+        .collect()
+}
+
+impl BootstrapOptions {
+    pub(crate) fn check(&self, what: &'static str) -> Result<()> {
+        check::level(what, self.level)?;
+        if self.replicates < 20 {
+            return Err(check::parameter(
+                what,
+                "replicates",
+                self.replicates,
+                "20 or more",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Rows by patient.
+pub(crate) struct Patients {
+    /// Patient of each row, numbered from 0 in the order of the codes.
+    pub(crate) of_row: Vec<u32>,
+    pub(crate) count: usize,
+}
+
+impl Patients {
+    pub(crate) fn of(what: &'static str, n_rows: usize, codes: Option<&[u32]>) -> Result<Self> {
+        check::rows(what, 2, n_rows)?;
+        if u32::try_from(n_rows).is_err() {
+            return Err(check::parameter(what, "rows", n_rows, "below 2^32"));
+        }
+        let found = match codes {
+            None => Self {
+                of_row: (0..n_rows as u32).collect(),
+                count: n_rows,
+            },
+            Some(codes) => {
+                check::length(what, n_rows, codes.len())?;
+                let mut numbers: BTreeMap<u32, u32> = codes.iter().map(|code| (*code, 0)).collect();
+                for (number, place) in numbers.values_mut().zip(0..) {
+                    *number = place;
+                }
+                Self {
+                    of_row: codes.iter().map(|code| numbers[code]).collect(),
+                    count: numbers.len(),
+                }
+            }
+        };
+        check::rows(what, 2, found.count)?;
+        Ok(found)
+    }
+
+    /// How often each patient is drawn in a resample.
+    pub(crate) fn draw(&self, seed: u64, replicate: usize) -> Vec<u32> {
+        let mut random = stream(seed, replicate as u64);
+        let mut drawn = vec![0; self.count];
+        for _ in 0..self.count {
+            drawn[below(&mut random, self.count)] += 1;
+        }
+        drawn
+    }
+}
+
+/// Intervals from replicates; `None` when fewer than half have a finite value.
+pub(crate) fn resampled(
+    estimate: f64,
+    replicates: impl Iterator<Item = Option<f64>>,
+    level: f64,
+) -> Option<Resampled> {
+    let mut total = 0;
+    let mut values: Vec<f64> = replicates
+        .inspect(|_| total += 1)
+        .flatten()
+        .filter(|value| value.is_finite())
+        .collect();
+    if values.len() * 2 < total || values.len() < 2 {
+        return None;
+    }
+    let n = values.len() as f64;
+    let mean = sum(values.iter().copied()) / n;
+    let variance = sum(values.iter().map(|value| (value - mean).powi(2))) / (n - 1.0);
+    values.sort_by(f64::total_cmp);
+    let lower = quantile_sorted(&values, 0.5 - 0.5 * level)?;
+    let upper = quantile_sorted(&values, 0.5 + 0.5 * level)?;
+    Some(Resampled {
+        estimate,
+        se: variance.sqrt(),
+        lower,
+        upper,
+        basic_lower: 2.0 * estimate - upper,
+        basic_upper: 2.0 * estimate - lower,
+        level,
+        n_failed: total - values.len(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_has_its_known_standard_error() {
+        let values: Vec<f64> = (0..400).map(|i| f64::from(i * 37 % 400)).collect();
+        let options = BootstrapOptions {
+            replicates: 2000,
+            ..BootstrapOptions::default()
+        };
+        let mean = |weights: &[f64]| {
+            let total: f64 = weights.iter().sum();
+            Ok(vec![
+                values.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / total,
+            ])
+        };
+        let found = bootstrap(400, None, options, mean).unwrap();
+        // Standard deviation of 0..399 over the root of 400.
+        let expected = ((400.0_f64.powi(2) - 1.0) / 12.0 / 400.0).sqrt();
+        assert!((found[0].se / expected - 1.0).abs() < 0.06);
+        assert_eq!(found[0].estimate, 199.5);
+        assert!((found[0].upper - found[0].lower - 2.0 * 1.96 * expected).abs() < expected);
+        // Four copies of each row as one patient: the same information as a hundred rows.
+        let patients: Vec<u32> = (0..400).map(|i| (i / 4) as u32 * 10).collect();
+        let copies: Vec<f64> = (0..400).map(|i| values[i / 4 * 4]).collect();
+        let clustered = bootstrap(400, Some(&patients), options, |weights| {
+            let total: f64 = weights.iter().sum();
+            Ok(vec![
+                copies.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / total,
+            ])
+        });
+        assert!(clustered.unwrap()[0].se > 1.7 * expected);
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_threads() {
+        let run = || {
+            bootstrap(50, None, BootstrapOptions::default(), |weights| {
+                Ok(vec![
+                    weights
+                        .iter()
+                        .zip(0..)
+                        .map(|(w, i)| w * f64::from(i).sqrt())
+                        .sum(),
+                ])
+            })
+            .unwrap()
+        };
+        let expected = run();
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            assert_eq!(pool.install(run), expected);
+        }
+    }
+
+    #[test]
+    fn failures_are_counted_and_too_many_are_an_error() {
+        let fail = |often: f64| {
+            move |weights: &[f64]| {
+                if weights[0] >= often && weights.iter().any(|w| *w != 1.0) {
+                    return Err(check::undefined("test", "by design"));
+                }
+                Ok(vec![weights[1]])
+            }
+        };
+        let found = bootstrap(30, None, BootstrapOptions::default(), fail(2.0)).unwrap();
+        assert!(found[0].n_failed > 150 && found[0].n_failed < 400);
+        assert!(bootstrap(30, None, BootstrapOptions::default(), fail(1.0)).is_err());
+        assert!(bootstrap(30, Some(&[1; 30]), BootstrapOptions::default(), fail(2.0)).is_err());
+        assert!(bootstrap(30, Some(&[1; 29]), BootstrapOptions::default(), fail(2.0)).is_err());
+        let few = BootstrapOptions {
+            replicates: 5,
+            ..BootstrapOptions::default()
+        };
+        assert!(bootstrap(30, None, few, fail(2.0)).is_err());
+        assert!(bootstrap(2, None, BootstrapOptions::default(), |_| Ok(vec![f64::NAN])).is_err());
+    }
+}
