@@ -33,7 +33,7 @@ const INTERCEPT: &str = "intercept";
 /// let cohort = Cohort::new(rows, Values::new([118.0, 123.0, 126.0, 133.0])?);
 /// let model = LinearRegression::params().fit(&cohort)?;
 /// assert!((model.coefficients()[0].1 - 0.48).abs() < 1e-12);
-/// assert!(model.r_squared().is_some_and(|r| r > 0.98));
+/// assert!(model.r_squared().is_some_and(|r| r > 0.97));
 /// let next = PatientMatrix::from_columns([("age", vec![70.0])])?;
 /// assert!((model.try_predict(&next)?[0] - 137.0).abs() < 1e-9);
 /// # Ok(())
