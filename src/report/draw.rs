@@ -23,7 +23,7 @@ const FONT: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Ari
 const LETTER: f64 = 13.0;
 const SIZE_FACTOR: f64 = 1.24;
 /// Mean width of a letter as a share of its size, rather too wide than too narrow.
-const WIDE: f64 = 0.56;
+const WIDE: f64 = 0.54;
 
 const INK: RGBColor = RGBColor(28, 32, 38);
 const GREY: RGBColor = RGBColor(122, 130, 140);
@@ -44,7 +44,7 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 18.0;
 const BOTTOM: f64 = 52.0;
 const LEGEND_LINE: f64 = 22.0;
-const PANEL: [f64; 2] = [438.0, 360.0];
+const PANEL: [f64; 2] = [376.0, 316.0];
 /// Pixels of a row of a categorical axis.
 const ROW: f64 = 21.0;
 /// Names of categories are cut after so many letters.
@@ -77,7 +77,7 @@ pub fn svg(figure: &Figure) -> String {
     let panel = if names.is_empty() {
         PANEL
     } else {
-        [PANEL[0] - 30.0, ROW * names.len() as f64 + 8.0]
+        [PANEL[0] + 54.0, ROW * names.len() as f64 + 8.0]
     };
     let size = [left + panel[0] + RIGHT, 0.0];
     let top = 12.0 + LEGEND_LINE * legend.lines(size[0] - left - RIGHT).len() as f64;
@@ -209,7 +209,7 @@ impl Legend {
         let mut lines: Vec<Vec<(f64, usize)>> = Vec::new();
         let mut used = f64::INFINITY;
         for (place, (_, name)) in self.0.iter().enumerate() {
-            let wide = 48.0 + WIDE * LETTER * name.chars().count() as f64;
+            let wide = 44.0 + WIDE * LETTER * name.chars().count() as f64;
             if used + wide > width {
                 lines.push(Vec::new());
                 used = 0.0;

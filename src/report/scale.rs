@@ -118,7 +118,8 @@ impl Scale {
         let span = self.high - self.low;
         let factors: &[f64] = match span {
             _ if span > 3.0 => &[1.0],
-            _ if span > 0.5 => &[1.0, 2.0, 5.0],
+            _ if span > 1.2 => &[1.0, 2.0, 5.0],
+            _ if span > 0.4 => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
             _ => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0],
         };
         let (first, last) = (self.low.floor() as i32, self.high.ceil() as i32);
@@ -246,8 +247,8 @@ mod tests {
         assert_eq!(labels(&axis(0.0, 0.3), &[]), ["0.0", "0.1", "0.2", "0.3"]);
         assert_eq!(labels(&axis(-0.5, 0.5), &[])[0], "−0.4");
         assert_eq!(
-            labels(&Axis::new("").logarithmic(), &[0.2, 4.0]),
-            ["0.2", "0.5", "1", "2"]
+            labels(&Axis::new("").logarithmic(), &[0.2, 40.0]),
+            ["0.2", "0.5", "1", "2", "5", "10", "20"]
         );
         assert_eq!(labels(&Axis::new(""), &[]).len(), 6);
         assert!(!labels(&Axis::new(""), &[3.0, 3.0]).is_empty());
