@@ -17,9 +17,14 @@ use serde_json::json;
 type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| arg != "--bench")
+        .collect();
     let [data, task, threads] = &args[..] else {
-        println!("usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, m1_auc, s1_score, csv)");
+        println!(
+            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, m1_auc, s1_score, csv)"
+        );
         return Ok(());
     };
     let threads: usize = threads.parse()?;
@@ -106,7 +111,11 @@ fn path(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
         .min_ratio(1e-4)
         .tolerance(1e-6);
     let (times, path) = timed(|| Ok(params.fit(&cohort)?))?;
-    let gap = path.models().iter().map(|m| m.optimality_gap()).fold(0.0, f64::max);
+    let gap = path
+        .models()
+        .iter()
+        .map(|m| m.optimality_gap())
+        .fold(0.0, f64::max);
     let last = path.models().last().ok_or("empty path")?;
     let steps: u64 = path.models().iter().map(|m| m.iterations()).sum();
     Ok((
@@ -120,7 +129,9 @@ fn path(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
 fn metrics(_: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
     let mut state = 1_u64;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 11) as f64 / (1_u64 << 53) as f64
     };
     let score: Vec<f64> = (0..1_000_000).map(|_| next()).collect();
@@ -140,7 +151,9 @@ fn score(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
         .take(1000)
         .map(|row| row.iter().map(|value| Cell::Number(*value)).collect())
         .collect();
-    let model = LogisticRegression::params().strength(1e-5).fit(&linfa::Dataset::new(x, y))?;
+    let model = LogisticRegression::params()
+        .strength(1e-5)
+        .fit(&linfa::Dataset::new(x, y))?;
     let scorer = model.scorer()?;
     let (times, total) = timed(|| {
         let mut total = 0.0;
@@ -151,7 +164,10 @@ fn score(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
         }
         Ok(total)
     })?;
-    Ok((times, json!({"unit": "microseconds per row", "mean_risk": total / 1e6})))
+    Ok((
+        times,
+        json!({"unit": "microseconds per row", "mean_risk": total / 1e6}),
+    ))
 }
 
 /// A CSV (gzip allowed) into a matrix; DATA is the path of the file.
@@ -164,6 +180,8 @@ fn csv(file: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
             .declare(Feature::category("diag_3"))
             .read(std::fs::File::open(file)?)?)
     })?;
-    Ok((times, json!({"rows": table.n_rows(), "columns": table.matrix().n_columns()})))
+    Ok((
+        times,
+        json!({"rows": table.n_rows(), "columns": table.matrix().n_columns()}),
+    ))
 }
-

@@ -10,6 +10,8 @@ mod kernel;
 pub mod matrix;
 mod numeric;
 pub mod prelude;
+pub mod regression;
+pub mod report;
 pub mod simulate;
 
 pub use error::{Error, Result};

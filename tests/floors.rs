@@ -14,7 +14,7 @@ const MAX_LINES: usize = 600;
 
 /// Files that are too long today. An entry whose file has become short enough fails, and so does
 /// one whose file has grown.
-const TOO_LONG: [(&str, usize); 1] = [("matrix/patients.rs", 661)];
+const TOO_LONG: [(&str, usize); 0] = [];
 
 /// Room, and the rooms that it may import. `lib` and `prelude` are the front door: they hand names
 /// on, hence import anything.

@@ -226,6 +226,19 @@ impl Encoder {
         self
     }
 
+    /// The same encoder without centring and with powers of two for spreads, near the root mean
+    /// square of each column: the design then holds the columns' own values, scaled without
+    /// rounding.
+    pub(crate) fn exact(mut self) -> Self {
+        for term in &mut self.terms {
+            let spread = if term.constant { 0.0 } else { term.scale };
+            term.center = 0.0;
+            term.scale = power_of_two(term.mean.hypot(spread));
+            term.constant = false;
+        }
+        self
+    }
+
     pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }
@@ -245,6 +258,14 @@ impl Encoder {
     pub(crate) fn n_terms(&self) -> usize {
         self.terms.len()
     }
+}
+
+/// A power of two near a size; 1 where it is zero.
+pub(crate) fn power_of_two(size: f64) -> f64 {
+    if size == 0.0 {
+        return 1.0;
+    }
+    libm::ldexp(1.0, libm::frexp(size).1.clamp(-1000, 1000))
 }
 
 /// The name of the column that marks missing values of a feature.

@@ -4,7 +4,10 @@
 pub(crate) mod align;
 pub(crate) mod block;
 pub(crate) mod encode;
+pub(crate) mod fills;
 pub mod prepare;
+pub mod profile;
 pub(crate) mod statistics;
 
 pub use prepare::{Coding, Impute, Preparation, Unseen};
+pub use profile::{Description, Profile};

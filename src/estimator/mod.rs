@@ -23,5 +23,6 @@ pub use resample::{Bootstrap, Fold, KFold, NestedFold, Overlap, SiteFold, Split}
 pub use saved::{Limits, Persist, Saved};
 pub use sealed::{Dropped, OpenedTest, Relation, SideCount, SplitReport, Test, TestRows, Train};
 
-// Evaluation takes what it needs of the matrix from here: the contract is all it reads.
-pub(crate) use crate::matrix::Binary;
+// Families and evaluation take what they need of the matrix from here: the contract is all they
+// read.
+pub(crate) use crate::matrix::{Binary, KeyColumn, PatientMatrix, Schema};

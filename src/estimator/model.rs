@@ -9,6 +9,7 @@ use crate::matrix::Schema;
 
 /// A part of a model that was read off rows, with the smallest number of rows behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RowDerived {
     /// Which part, for example `levels of encoded categories`.
     pub part: String,
@@ -18,6 +19,7 @@ pub struct RowDerived {
 
 /// Where the training rows of a model came from; holds no patient.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Lineage {
     /// Digest of the table the rows were cut from; `None` for bare arrays and shards.
     pub origin: Option<u64>,
@@ -40,6 +42,7 @@ impl Lineage {
 
 /// Header of a fitted model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ModelHeader {
     /// Estimator, for example `LogisticRegression`.
     pub estimator: String,

@@ -41,8 +41,11 @@ fn logistic(eta: &mut [f64], target: &[f64], weights: &[f64], curvature: &mut [f
     let (target_head, target_tail) = target[..n].as_chunks::<LANES>();
     let (weight_head, weight_tail) = weights[..n].as_chunks::<LANES>();
     let (curve_head, curve_tail) = curvature[..n].as_chunks_mut::<LANES>();
-    for (((eta, target), weight), curve) in
-        eta_head.iter_mut().zip(target_head).zip(weight_head).zip(curve_head)
+    for (((eta, target), weight), curve) in eta_head
+        .iter_mut()
+        .zip(target_head)
+        .zip(weight_head)
+        .zip(curve_head)
     {
         for lane in 0..LANES {
             let row = logistic_row(eta[lane], target[lane], weight[lane]);
@@ -51,15 +54,19 @@ fn logistic(eta: &mut [f64], target: &[f64], weights: &[f64], curvature: &mut [f
             curve[lane] = row.2;
         }
     }
-    for (((eta, target), weight), curve) in
-        eta_tail.iter_mut().zip(target_tail).zip(weight_tail).zip(curve_tail)
+    for (((eta, target), weight), curve) in eta_tail
+        .iter_mut()
+        .zip(target_tail)
+        .zip(weight_tail)
+        .zip(curve_tail)
     {
         let row = logistic_row(*eta, *target, *weight);
         lanes[0] += row.0;
         *eta = row.1;
         *curve = row.2;
     }
-    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
+        + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 }
 
 /// Weighted loss, residual and curvature of one row.
@@ -72,7 +79,11 @@ fn logistic_row(eta: f64, target: f64, weight: f64) -> (f64, f64, f64) {
     let e = exp_neg(eta.abs());
     let whole = 1.0 / (1.0 + e);
     let small = e * whole;
-    let (risk, rest) = if eta >= 0.0 { (whole, small) } else { (small, whole) };
+    let (risk, rest) = if eta >= 0.0 {
+        (whole, small)
+    } else {
+        (small, whole)
+    };
     let event = target > 0.5;
     let residual = if event { -rest } else { risk };
     let gain = if event { eta } else { 0.0 };

@@ -2,6 +2,7 @@
 //! with a name, a kind and a unit.
 
 pub mod column;
+mod combine;
 pub mod patients;
 pub mod rows;
 pub mod schema;

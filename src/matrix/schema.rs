@@ -49,6 +49,7 @@ impl fmt::Display for FeatureKind {
 
 /// Code of a feature in a terminology.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FeatureCode {
     /// Terminology, for example `LOINC`.
     pub system: String,
@@ -85,6 +86,7 @@ pub enum Sensitive {
 /// assert!(sex.kind().is_categorical());
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Feature {
     name: String,
     kind: FeatureKind,

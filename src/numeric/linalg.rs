@@ -90,6 +90,15 @@ pub(crate) fn solve_upper_transposed(r: &[f64], k: usize, b: &mut [f64]) {
         .solve_lower_triangular_in_place(MatMut::from_column_major_slice_mut(b, k, 1));
 }
 
+/// Replaces the columns `x` (`n x k`) by `x r^-1` for upper triangular `r` (`k x k`).
+pub(crate) fn divide_columns(x: &mut [f64], n: usize, r: &[f64], k: usize) {
+    let r = MatRef::from_column_major_slice(r, k, k);
+    let x = MatMut::from_column_major_slice_mut(&mut x[..n * k], n, k);
+    // x r^-1 = (r'^-1 x')'
+    r.transpose()
+        .solve_lower_triangular_in_place(x.transpose_mut());
+}
+
 /// `(r' r)^-1` for upper triangular `r` (`k x k`), as the full symmetric matrix.
 pub(crate) fn inverse_of_normal(r: &[f64], k: usize) -> Vec<f64> {
     let mut inverse = Mat::<f64>::identity(k, k);
@@ -227,6 +236,17 @@ mod tests {
         solve_upper(&r, 3, &mut b);
         for (a, b) in b.iter().zip(&rhs) {
             assert!((a - b).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn dividing_by_the_factor_leaves_orthonormal_columns() {
+        let mut x = X.to_vec();
+        divide_columns(&mut x, 4, &qr_factor(&X, 4, 3), 3);
+        let gram = plain_gram(&x, 4, 3);
+        for (place, value) in gram.iter().enumerate() {
+            let expected = if place % 4 == 0 { 1.0 } else { 0.0 };
+            assert!((value - expected).abs() < 1e-14);
         }
     }
 

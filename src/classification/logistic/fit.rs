@@ -6,20 +6,21 @@ use linfa::dataset::{AsSingleTargets, DatasetBase};
 use linfa::traits::Fit;
 
 use super::inference::Inference;
+use super::messages::LogisticOutcome;
 use super::model::{LogisticRegression, Wire};
 use super::params::{ClassWeights, Covariance, LogisticRegressionValidParams};
-use super::rounds::{LogisticOutcome, LogisticRounds};
+use super::rounds::LogisticRounds;
 use crate::design::align::schema_of;
 use crate::design::prepare::Preparation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::{RowsAccess, check_shape, check_weights, encode_classes};
 use crate::estimator::rounds::{Memory, Source, TargetBatch, drive};
 use crate::estimator::{
-    ClassLabel, Control, Lineage, ModelHeader, RowDerived, RowsSource, TrainingRows,
+    ClassLabel, Control, KeyColumn, Lineage, ModelHeader, PatientMatrix, RowDerived, RowsSource,
+    Schema, TrainingRows,
 };
 use crate::kernel::linear::path::{Solution, Strengths};
 use crate::kernel::loss::Loss;
-use crate::matrix::{KeyColumn, PatientMatrix, Schema};
 
 pub(super) const NAME: &str = "LogisticRegression";
 
@@ -101,7 +102,7 @@ impl LogisticRegressionValidParams {
             .iter()
             .map(|text| L::from_text(text))
             .collect::<Option<Vec<L>>>()
-            .ok_or_else(|| super::rounds::target_kind("labels of the asked type", "other text"))?;
+            .ok_or_else(|| super::answer::target_kind("labels of the asked type", "other text"))?;
         classes.sort();
         let fitted = Fitted {
             outcome,
@@ -207,7 +208,7 @@ fn without_offset(schema: &Schema, offset: Option<&str>) -> Result<Schema> {
     Schema::new(features)
 }
 
-impl Memory<'_, super::rounds::LogisticLocal> {
+impl Memory<'_, super::answer::LogisticLocal> {
     /// Sum over patients of the outer product of their summed scores, times `G / (G - 1)`.
     fn meat_by_patient(
         &self,

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::messages::Information;
 use super::params::Covariance;
-use super::rounds::Information;
 use crate::design::encode::Encoder;
 use crate::error::{ErrorKind, Result};
 use crate::kernel::linear::pass::Point;

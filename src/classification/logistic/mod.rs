@@ -24,20 +24,24 @@
 //! White, Econometrica 48(4), 1980, doi 10.2307/1912934; Liang and Zeger, Biometrika 73(1), 1986,
 //! doi 10.1093/biomet/73.1.13.
 
+mod answer;
 mod fit;
 mod inference;
+mod messages;
 mod model;
 mod params;
 mod path;
 mod rounds;
 mod scorer;
 
+pub use answer::LogisticLocal;
 pub use inference::Inference;
+pub use messages::{LogisticOutcome, LogisticPartial, LogisticQuestion};
 pub use model::LogisticRegression;
 pub use params::{
     ClassWeights, Covariance, LogisticPathParams, LogisticPathValidParams,
     LogisticRegressionParams, LogisticRegressionValidParams,
 };
 pub use path::{LogisticPath, PathChoice, PathScore};
-pub use rounds::{LogisticOutcome, LogisticPartial, LogisticQuestion, LogisticRounds};
+pub use rounds::{LogisticRounds, LogisticState};
 pub use scorer::{Cell, RowScorer};

@@ -4,9 +4,9 @@ use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
+use super::answer::read_offset;
 use super::inference::{Inference, raw_intercept};
 use super::params::{LogisticPathParams, LogisticRegressionParams};
-use super::rounds::read_offset;
 use crate::design::encode::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::RowsAccess;

@@ -3,23 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::answer::{LogisticLocal, target_kind};
+use super::messages::{
+    Answer, Ask, Information, LogisticOutcome, LogisticPartial, LogisticQuestion, Plan,
+};
 use super::params::{ClassWeights, LogisticRegressionValidParams};
 use crate::design::Coding;
-use crate::design::align::{Reader, align};
-use crate::design::block::Design;
 use crate::design::encode::Encoder;
+use crate::design::fills::FillSearch;
 use crate::design::statistics::{Statistics, Tally};
 use crate::error::{ErrorKind, Result};
-use crate::estimator::rounds::{Batch, Next, Partial, Rounds, TargetBatch};
-use crate::kernel::linear::factor::Factor;
-use crate::kernel::linear::pass::{
-    Outcome, Point, Request, Scratch, Sums, add_block, linear_predictor, scaled_columns,
-};
+use crate::estimator::Schema;
+use crate::estimator::rounds::{Batch, Next, Rounds};
+use crate::kernel::linear::pass::{Request, Sums};
 use crate::kernel::linear::path::{Path, Problem, Solution, Strengths};
-use crate::kernel::loss::Loss;
-use crate::matrix::Schema;
 use crate::numeric::linalg::{
     independent_columns, mirror_lower, reciprocal_condition, solve_upper, solve_upper_transposed,
     submatrix,
@@ -69,78 +66,12 @@ pub struct LogisticRounds {
     pub(super) positional: bool,
 }
 
-/// Everything that preparation fixed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Plan {
-    pub(super) encoder: Encoder,
-    /// The two classes, non-event first where the event is named.
-    pub(super) classes: [String; 2],
-    pub(super) factors: [f64; 2],
-    pub(super) offset: Option<String>,
-}
-
-/// What a round asks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LogisticQuestion(pub(super) Ask);
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) enum Ask {
-    Prepare,
-    Sums(Arc<Plan>, Request),
-    Rank(Arc<Plan>),
-    Separation(Arc<Plan>, Point),
-    Information(Arc<Plan>, Point, Vec<u32>),
-}
-
-/// What a batch answers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LogisticPartial(pub(super) Answer);
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) enum Answer {
-    Prepared(Statistics, BTreeMap<String, Tally>),
-    Sums(Sums),
-    Rank(u64, Factor),
-    Separation(Margins),
-    Information(Information),
-}
-
-/// Margins `(2y - 1) z d` along a direction.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(super) struct Margins {
-    rows: u64,
-    smallest: f64,
-    largest: f64,
-}
-
-/// Factor of the expected information, gradient and sum of squared scores.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Information {
-    pub(super) rows: u64,
-    pub(super) factor: Factor,
-    pub(super) gradient: Vec<f64>,
-    pub(super) meat: Vec<f64>,
-}
-
-/// What the rounds conclude.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogisticOutcome {
-    pub(super) plan: Arc<Plan>,
-    pub(super) solutions: Vec<Solution>,
-    pub(super) null_loss: f64,
-    pub(super) weight: f64,
-    pub(super) n_rows: u64,
-    pub(super) n_events: u64,
-    pub(super) smallest_level: u64,
-    /// Terms without a coefficient of their own: constant or combinations of others.
-    pub(super) excluded: Vec<bool>,
-    pub(super) separated: Vec<String>,
-    pub(super) information: Option<(Vec<u32>, Information)>,
-}
-
 /// What the coordinator remembers.
 #[derive(Debug)]
 pub struct LogisticState {
+    /// What preparation learnt, while fill values are still searched for.
+    prepared: Option<(Statistics, BTreeMap<String, Tally>)>,
+    fills: Option<FillSearch>,
     plan: Option<Arc<Plan>>,
     path: Option<Path>,
     problem: Option<Problem>,
@@ -153,79 +84,6 @@ pub struct LogisticState {
     looked: bool,
     passes: usize,
     separated: Vec<String>,
-}
-
-/// What a batch keeps: its design and outcomes.
-#[derive(Debug, Default)]
-pub struct LogisticLocal {
-    design: Option<Design>,
-    target: Vec<f64>,
-    weights: Vec<f64>,
-    offset: Option<Vec<f64>>,
-    scratch: Scratch,
-}
-
-impl Partial for LogisticPartial {
-    fn merge(self, other: Self) -> Result<Self> {
-        let differ = || ErrorKind::Schema("partials of different rounds or schemas".into());
-        Ok(Self(match (self.0, other.0) {
-            (Answer::Prepared(a, mut classes), Answer::Prepared(b, more)) => {
-                for (class, tally) in more {
-                    let slot = classes.entry(class).or_default();
-                    slot.rows += tally.rows;
-                    slot.weight += tally.weight;
-                }
-                Answer::Prepared(a.merge(b)?, classes)
-            }
-            (Answer::Sums(a), Answer::Sums(b)) => Answer::Sums(a.merge(b).ok_or_else(differ)?),
-            (Answer::Rank(n, a), Answer::Rank(m, b)) => {
-                Answer::Rank(n + m, a.merge(b).ok_or_else(differ)?)
-            }
-            (Answer::Separation(a), Answer::Separation(b)) => Answer::Separation(Margins {
-                rows: a.rows + b.rows,
-                smallest: a.smallest.min(b.smallest),
-                largest: a.largest.max(b.largest),
-            }),
-            (Answer::Information(a), Answer::Information(b)) => Answer::Information(Information {
-                rows: a.rows + b.rows,
-                factor: a.factor.merge(b.factor).ok_or_else(differ)?,
-                gradient: add(a.gradient, b.gradient).ok_or_else(differ)?,
-                meat: add(a.meat, b.meat).ok_or_else(differ)?,
-            }),
-            _ => return Err(differ().into()),
-        }))
-    }
-
-    fn n_rows(&self) -> u64 {
-        match &self.0 {
-            Answer::Prepared(statistics, _) => statistics.rows,
-            Answer::Sums(sums) => sums.rows,
-            Answer::Rank(rows, _) => *rows,
-            Answer::Separation(margins) => margins.rows,
-            Answer::Information(information) => information.rows,
-        }
-    }
-
-    fn smallest_count(&self) -> u64 {
-        match &self.0 {
-            Answer::Prepared(statistics, classes) => classes
-                .values()
-                .map(|tally| tally.rows)
-                .filter(|rows| *rows > 0)
-                .fold(statistics.smallest_count(), u64::min),
-            _ => self.n_rows(),
-        }
-    }
-
-    fn n_numbers(&self) -> usize {
-        match &self.0 {
-            Answer::Prepared(statistics, classes) => statistics.n_numbers() + classes.len(),
-            Answer::Sums(sums) => sums.gradient.len() + 2 + sums.gram.len() / 2,
-            Answer::Rank(_, factor) => factor.r.len() / 2,
-            Answer::Separation(_) => 2,
-            Answer::Information(information) => information.factor.r.len(),
-        }
-    }
 }
 
 impl LogisticRounds {
@@ -241,93 +99,6 @@ impl LogisticRounds {
             self.params.tolerance.min(UNPENALISED_TOLERANCE)
         }
     }
-
-    /// The design, outcomes and weights of a batch, made once.
-    fn prepare(&self, plan: &Plan, batch: &Batch<'_>, local: &mut LogisticLocal) -> Result<()> {
-        if local.design.is_some() {
-            return Ok(());
-        }
-        let range = batch.range.clone();
-        let (target, weights) = outcomes(batch, &plan.classes, plan.factors)?;
-        local.target = target;
-        local.weights = weights;
-        local.offset = match &plan.offset {
-            None => None,
-            Some(column) => Some(read_offset(column, batch)?),
-        };
-        local.design = Some(plan.encoder.apply(batch.rows, range)?);
-        Ok(())
-    }
-}
-
-/// 0/1 outcome and weight of every row of a batch.
-fn outcomes(
-    batch: &Batch<'_>,
-    classes: &[String; 2],
-    factors: [f64; 2],
-) -> Result<(Vec<f64>, Vec<f64>)> {
-    let TargetBatch::Classes { codes, labels } = batch.target else {
-        return Err(target_kind("classes", "another kind of target"));
-    };
-    // A third class is an error unless all its rows have weight zero: those are as if absent.
-    let numbers: Vec<Option<usize>> = labels
-        .iter()
-        .map(|label| classes.iter().position(|class| class == label))
-        .collect();
-    let mut target = Vec::with_capacity(batch.range.len());
-    let mut weights = Vec::with_capacity(batch.range.len());
-    for row in batch.range.clone() {
-        let weight = batch.weights.map_or(1.0, |all| all[row]);
-        let number = match numbers[codes[row] as usize] {
-            Some(number) => number,
-            None if weight == 0.0 => 0,
-            None => return Err(target_kind("two classes", "a third class")),
-        };
-        target.push(number as f64);
-        weights.push(weight * factors[number]);
-    }
-    Ok((target, weights))
-}
-
-/// The offset column of a batch, in the rows of `batch.range`.
-pub(super) fn read_offset(column: &str, batch: &Batch<'_>) -> Result<Vec<f64>> {
-    let feature = match batch.rows {
-        crate::estimator::RowsSource::Matrix(matrix) => {
-            matrix.schema().features()[matrix.schema().find(column)?].clone()
-        }
-        crate::estimator::RowsSource::Array(_) => {
-            return Err(ErrorKind::FeatureNames {
-                missing: vec![column.to_string()],
-                suggestion: None,
-            }
-            .into());
-        }
-    };
-    let schema = Schema::new(vec![feature.clone()])?;
-    let readers = align(&schema, batch.rows)?;
-    let mut values = vec![0.0; batch.range.len()];
-    if let [reader @ Reader::View(_)] = &readers[..] {
-        reader.fill(batch.range.start, &mut values);
-    }
-    match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(values),
-        Some(row) => Err(ErrorKind::NonFinite {
-            what: "offset",
-            row: Some(batch.range.start + row),
-            column: Some(column.to_string()),
-            rule: "finite values without gaps",
-        }
-        .into()),
-    }
-}
-
-pub(super) fn target_kind(expected: &str, found: &str) -> crate::error::Error {
-    ErrorKind::TargetKind {
-        what: NAME,
-        expected: expected.into(),
-        found: found.into(),
-    }
-    .into()
 }
 
 impl Rounds for LogisticRounds {
@@ -339,6 +110,8 @@ impl Rounds for LogisticRounds {
 
     fn open(&self) -> Result<(Self::Question, Self::State)> {
         let state = LogisticState {
+            prepared: None,
+            fills: None,
             plan: None,
             path: None,
             problem: None,
@@ -361,114 +134,7 @@ impl Rounds for LogisticRounds {
         batch: &Batch<'_>,
         local: &mut Self::Local,
     ) -> Result<Self::Partial> {
-        if let Ask::Prepare = &question.0 {
-            return self.answer_prepare(batch);
-        }
-        let (Ask::Sums(plan, _)
-        | Ask::Rank(plan)
-        | Ask::Separation(plan, _)
-        | Ask::Information(plan, _, _)) = &question.0
-        else {
-            return self.answer_prepare(batch);
-        };
-        self.prepare(plan, batch, local)?;
-        let LogisticLocal {
-            design: Some(design),
-            target,
-            weights,
-            offset,
-            scratch,
-        } = local
-        else {
-            return Err(ErrorKind::Schema("batch without a design".into()).into());
-        };
-        let terms = plan.encoder.terms();
-        let rows = weights.iter().filter(|weight| **weight > 0.0).count() as u64;
-        let mut start = 0;
-        let mut pieces = design.blocks.iter().map(|block| {
-            let range = start..start + block.n_rows;
-            start = range.end;
-            let outcome = Outcome {
-                target: &target[range.clone()],
-                weights: &weights[range.clone()],
-                offset: offset.as_ref().map(|offset| &offset[range]),
-            };
-            (block, outcome)
-        });
-        Ok(LogisticPartial(match &question.0 {
-            Ask::Sums(_, request) => {
-                let mut sums = Sums {
-                    gradient: vec![0.0; terms.len()],
-                    gram: vec![
-                        0.0;
-                        request
-                            .gram
-                            .as_ref()
-                            .map_or(0, |set| (set.len() + 1).pow(2))
-                    ],
-                    ..Sums::default()
-                };
-                for (block, outcome) in pieces {
-                    add_block(
-                        Loss::Logistic,
-                        terms,
-                        block,
-                        outcome,
-                        request,
-                        scratch,
-                        &mut sums,
-                    );
-                }
-                Answer::Sums(sums)
-            }
-            Ask::Rank(_) => {
-                let set: Vec<u32> = (0..terms.len() as u32).collect();
-                let mut columns = Vec::new();
-                let factor = pieces.try_fold(Factor::default(), |factor, (block, outcome)| {
-                    let roots: Vec<f64> = outcome
-                        .weights
-                        .iter()
-                        .map(|weight| f64::from(*weight > 0.0))
-                        .collect();
-                    factor.merge(Factor::of_block(terms, block, &set, &roots, &mut columns))
-                });
-                Answer::Rank(rows, factor.unwrap_or_default())
-            }
-            Ask::Separation(_, direction) => {
-                let mut margins = Margins {
-                    rows,
-                    smallest: f64::INFINITY,
-                    largest: 0.0,
-                };
-                let mut eta = Vec::new();
-                for (block, outcome) in pieces {
-                    linear_predictor(terms, block, direction, None, &mut eta);
-                    for (row, value) in eta.iter().enumerate() {
-                        if outcome.weights[row] > 0.0 {
-                            let margin = if outcome.target[row] > 0.5 {
-                                *value
-                            } else {
-                                -value
-                            };
-                            margins.smallest = margins.smallest.min(margin);
-                            margins.largest = margins.largest.max(margin);
-                        }
-                    }
-                }
-                Answer::Separation(margins)
-            }
-            Ask::Information(_, point, set) => {
-                let mut information = Information {
-                    rows,
-                    ..Information::default()
-                };
-                for (block, outcome) in pieces {
-                    add_information(terms, block, outcome, point, set, &mut information)?;
-                }
-                Answer::Information(information)
-            }
-            Ask::Prepare => return self.answer_prepare(batch),
-        }))
+        self.answer_batch(question, batch, local)
     }
 
     fn conclude(
@@ -479,7 +145,23 @@ impl Rounds for LogisticRounds {
     ) -> Result<Next<Self::Question, Self::Outcome>> {
         match (question.0, total.0) {
             (Ask::Prepare, Answer::Prepared(statistics, classes)) => {
-                self.conclude_preparation(state, &statistics, &classes)
+                match FillSearch::start(&self.schema, &self.params.preparation) {
+                    None => self.conclude_preparation(state, &statistics, &classes, None),
+                    Some((search, question)) => {
+                        state.prepared = Some((statistics, classes));
+                        state.fills = Some(search);
+                        Ok(Next::Ask(LogisticQuestion(Ask::Fill(question))))
+                    }
+                }
+            }
+            (Ask::Fill(_), Answer::Fill(sums)) => {
+                match missing(state.fills.as_mut())?.advance(&sums)? {
+                    Next::Ask(question) => Ok(Next::Ask(LogisticQuestion(Ask::Fill(question)))),
+                    Next::Done(fills) => {
+                        let (statistics, classes) = missing(state.prepared.take())?;
+                        self.conclude_preparation(state, &statistics, &classes, Some(&fills))
+                    }
+                }
             }
             (Ask::Rank(plan), Answer::Rank(_, factor)) => {
                 let k = factor.k;
@@ -520,29 +202,12 @@ impl Rounds for LogisticRounds {
 }
 
 impl LogisticRounds {
-    fn answer_prepare(&self, batch: &Batch<'_>) -> Result<LogisticPartial> {
-        let statistics = Statistics::of(&self.schema, batch)?;
-        let TargetBatch::Classes { codes, labels } = batch.target else {
-            return Err(target_kind("classes", "another kind of target"));
-        };
-        let mut tallies = vec![Tally::default(); labels.len()];
-        for row in batch.range.clone() {
-            let weight = batch.weights.map_or(1.0, |weights| weights[row]);
-            if weight > 0.0 {
-                let tally = &mut tallies[codes[row] as usize];
-                tally.rows += 1;
-                tally.weight += weight;
-            }
-        }
-        let classes = labels.iter().cloned().zip(tallies).collect();
-        Ok(LogisticPartial(Answer::Prepared(statistics, classes)))
-    }
-
     fn conclude_preparation(
         &self,
         state: &mut LogisticState,
         statistics: &Statistics,
         classes: &BTreeMap<String, Tally>,
+        fills: Option<&[f64]>,
     ) -> Result<Next<LogisticQuestion, LogisticOutcome>> {
         let seen: Vec<(&String, &Tally)> =
             classes.iter().filter(|(_, tally)| tally.rows > 0).collect();
@@ -590,7 +255,7 @@ impl LogisticRounds {
             &self.params.preparation,
             coding,
             statistics,
-            None,
+            fills,
         )?;
         if !self.params.intercept {
             encoder = encoder.uncentered();
@@ -774,45 +439,6 @@ impl LogisticRounds {
     }
 }
 
-impl LogisticLocal {
-    /// Calls `take` with the score columns (terms of `set`, then ones) of every block, its number
-    /// of rows and their weights.
-    pub(super) fn visit(
-        &self,
-        terms: &[crate::design::encode::Term],
-        point: &Point,
-        loss: Loss,
-        set: &[u32],
-        mut take: impl FnMut(&[f64], usize, &[f64]),
-    ) {
-        let (mut eta, mut columns) = (Vec::new(), Vec::new());
-        let mut start = 0;
-        for block in self.design.iter().flat_map(|design| &design.blocks) {
-            let range = start..start + block.n_rows;
-            start = range.end;
-            let offset = self.offset.as_ref().map(|offset| &offset[range.clone()]);
-            linear_predictor(terms, block, point, offset, &mut eta);
-            let mut curvature = vec![0.0; block.n_rows];
-            let weights = &self.weights[range.clone()];
-            loss.evaluate(&mut eta, &self.target[range], weights, &mut curvature);
-            scaled_columns(terms, block, set, &eta, &mut columns);
-            take(&columns, block.n_rows, weights);
-        }
-    }
-}
-
-/// Sums of both, either of which may still be empty; `None` when their lengths differ.
-fn add(mut a: Vec<f64>, b: Vec<f64>) -> Option<Vec<f64>> {
-    if a.is_empty() || b.is_empty() {
-        return Some(if a.is_empty() { b } else { a });
-    }
-    if a.len() != b.len() {
-        return None;
-    }
-    a.iter_mut().zip(&b).for_each(|(x, y)| *x += y);
-    Some(a)
-}
-
 /// The Newton step that the information at the solution pays for: a gap within the tolerance still
 /// leaves correlated terms off by 1e-7 of their size, this step leaves rounding.
 fn last_step(
@@ -851,7 +477,7 @@ fn last_step(
     }
 }
 
-fn missing<T>(value: Option<T>) -> Result<T> {
+pub(super) fn missing<T>(value: Option<T>) -> Result<T> {
     value.ok_or_else(|| ErrorKind::Schema("answer before its question".into()).into())
 }
 
@@ -860,36 +486,4 @@ fn rotate_last_first(r: &[f64], k: usize) -> Vec<f64> {
     let mut rotated = r[(k - 1) * k..].to_vec();
     rotated.extend_from_slice(&r[..(k - 1) * k]);
     rotated
-}
-
-fn add_information(
-    terms: &[crate::design::encode::Term],
-    block: &crate::design::block::Block,
-    outcome: Outcome<'_>,
-    point: &Point,
-    set: &[u32],
-    information: &mut Information,
-) -> Result<()> {
-    let mut eta = Vec::new();
-    linear_predictor(terms, block, point, outcome.offset, &mut eta);
-    let mut curvature = vec![0.0; block.n_rows];
-    Loss::Logistic.evaluate(&mut eta, outcome.target, outcome.weights, &mut curvature);
-    let roots: Vec<f64> = curvature.iter().map(|h| h.sqrt()).collect();
-    let mut columns = Vec::new();
-    let k = set.len() + 1;
-    let factor = Factor::of_block(terms, block, set, &roots, &mut columns);
-    let merged = std::mem::take(&mut information.factor).merge(factor);
-    information.factor = missing(merged)?;
-    // eta now holds the weighted residuals: scores are residual times row.
-    scaled_columns(terms, block, set, &eta, &mut columns);
-    let gradient = columns
-        .chunks_exact(block.n_rows)
-        .map(|column| column.iter().sum());
-    let before = std::mem::take(&mut information.gradient);
-    information.gradient = missing(add(before, gradient.collect()))?;
-    if information.meat.is_empty() {
-        information.meat = vec![0.0; k * k];
-    }
-    crate::numeric::linalg::gram_add(&mut information.meat, &columns, block.n_rows, k);
-    Ok(())
 }

@@ -149,7 +149,9 @@ fn widest(values: &[f64]) -> f64 {
             *lane = larger(*lane, value.abs());
         }
     }
-    let rest = tail.iter().fold(0.0, |widest, value| larger(widest, value.abs()));
+    let rest = tail
+        .iter()
+        .fold(0.0, |widest, value| larger(widest, value.abs()));
     lanes.into_iter().fold(rest, larger)
 }
 

@@ -1,0 +1,314 @@
+//! What a batch of rows answers in each round of a logistic fit.
+
+use super::messages::{
+    Answer, Ask, Information, LogisticPartial, LogisticQuestion, Margins, Plan, add,
+};
+use super::rounds::{LogisticRounds, missing};
+use crate::design::align::{Reader, align};
+use crate::design::block::Design;
+use crate::design::statistics::{Statistics, Tally};
+use crate::error::{ErrorKind, Result};
+use crate::estimator::Schema;
+use crate::estimator::rounds::{Batch, TargetBatch};
+use crate::kernel::linear::factor::Factor;
+use crate::kernel::linear::pass::{
+    Outcome, Point, Scratch, Sums, add_block, linear_predictor, scaled_columns,
+};
+use crate::kernel::loss::Loss;
+
+const NAME: &str = "LogisticRegression";
+
+/// What a batch keeps: its design and outcomes.
+#[derive(Debug, Default)]
+pub struct LogisticLocal {
+    design: Option<Design>,
+    target: Vec<f64>,
+    weights: Vec<f64>,
+    offset: Option<Vec<f64>>,
+    scratch: Scratch,
+}
+
+impl LogisticRounds {
+    /// The design, outcomes and weights of a batch, made once.
+    fn prepare(&self, plan: &Plan, batch: &Batch<'_>, local: &mut LogisticLocal) -> Result<()> {
+        if local.design.is_some() {
+            return Ok(());
+        }
+        let range = batch.range.clone();
+        let (target, weights) = outcomes(batch, &plan.classes, plan.factors)?;
+        local.target = target;
+        local.weights = weights;
+        local.offset = match &plan.offset {
+            None => None,
+            Some(column) => Some(read_offset(column, batch)?),
+        };
+        local.design = Some(plan.encoder.apply(batch.rows, range)?);
+        Ok(())
+    }
+    /// The answer of one batch.
+    pub(super) fn answer_batch(
+        &self,
+        question: &LogisticQuestion,
+        batch: &Batch<'_>,
+        local: &mut LogisticLocal,
+    ) -> Result<LogisticPartial> {
+        let (Ask::Sums(plan, _)
+        | Ask::Rank(plan)
+        | Ask::Separation(plan, _)
+        | Ask::Information(plan, _, _)) = &question.0
+        else {
+            return match &question.0 {
+                Ask::Fill(question) => {
+                    let sums = question.answer(&self.schema, batch)?;
+                    Ok(LogisticPartial(Answer::Fill(sums)))
+                }
+                _ => self.answer_prepare(batch),
+            };
+        };
+        self.prepare(plan, batch, local)?;
+        let LogisticLocal {
+            design: Some(design),
+            target,
+            weights,
+            offset,
+            scratch,
+        } = local
+        else {
+            return Err(ErrorKind::Schema("batch without a design".into()).into());
+        };
+        let terms = plan.encoder.terms();
+        let rows = weights.iter().filter(|weight| **weight > 0.0).count() as u64;
+        let mut start = 0;
+        let mut pieces = design.blocks.iter().map(|block| {
+            let range = start..start + block.n_rows;
+            start = range.end;
+            let outcome = Outcome {
+                target: &target[range.clone()],
+                weights: &weights[range.clone()],
+                offset: offset.as_ref().map(|offset| &offset[range]),
+            };
+            (block, outcome)
+        });
+        Ok(LogisticPartial(match &question.0 {
+            Ask::Sums(_, request) => {
+                let mut sums = Sums {
+                    gradient: vec![0.0; terms.len()],
+                    gram: vec![
+                        0.0;
+                        request
+                            .gram
+                            .as_ref()
+                            .map_or(0, |set| (set.len() + 1).pow(2))
+                    ],
+                    ..Sums::default()
+                };
+                for (block, outcome) in pieces {
+                    add_block(
+                        Loss::Logistic,
+                        terms,
+                        block,
+                        outcome,
+                        request,
+                        scratch,
+                        &mut sums,
+                    );
+                }
+                Answer::Sums(sums)
+            }
+            Ask::Rank(_) => {
+                let set: Vec<u32> = (0..terms.len() as u32).collect();
+                let mut columns = Vec::new();
+                let factor = pieces.try_fold(Factor::default(), |factor, (block, outcome)| {
+                    let roots: Vec<f64> = outcome
+                        .weights
+                        .iter()
+                        .map(|weight| f64::from(*weight > 0.0))
+                        .collect();
+                    factor.merge(Factor::of_block(terms, block, &set, &roots, &mut columns))
+                });
+                Answer::Rank(rows, factor.unwrap_or_default())
+            }
+            Ask::Separation(_, direction) => {
+                let mut margins = Margins {
+                    rows,
+                    smallest: f64::INFINITY,
+                    largest: 0.0,
+                };
+                let mut eta = Vec::new();
+                for (block, outcome) in pieces {
+                    linear_predictor(terms, block, direction, None, &mut eta);
+                    for (row, value) in eta.iter().enumerate() {
+                        if outcome.weights[row] > 0.0 {
+                            let margin = if outcome.target[row] > 0.5 {
+                                *value
+                            } else {
+                                -value
+                            };
+                            margins.smallest = margins.smallest.min(margin);
+                            margins.largest = margins.largest.max(margin);
+                        }
+                    }
+                }
+                Answer::Separation(margins)
+            }
+            Ask::Information(_, point, set) => {
+                let mut information = Information {
+                    rows,
+                    ..Information::default()
+                };
+                for (block, outcome) in pieces {
+                    add_information(terms, block, outcome, point, set, &mut information)?;
+                }
+                Answer::Information(information)
+            }
+            Ask::Prepare | Ask::Fill(_) => return self.answer_prepare(batch),
+        }))
+    }
+
+    fn answer_prepare(&self, batch: &Batch<'_>) -> Result<LogisticPartial> {
+        let statistics = Statistics::of(&self.schema, batch)?;
+        let TargetBatch::Classes { codes, labels } = batch.target else {
+            return Err(target_kind("classes", "another kind of target"));
+        };
+        let mut tallies = vec![Tally::default(); labels.len()];
+        for row in batch.range.clone() {
+            let weight = batch.weights.map_or(1.0, |weights| weights[row]);
+            if weight > 0.0 {
+                let tally = &mut tallies[codes[row] as usize];
+                tally.rows += 1;
+                tally.weight += weight;
+            }
+        }
+        let classes = labels.iter().cloned().zip(tallies).collect();
+        Ok(LogisticPartial(Answer::Prepared(statistics, classes)))
+    }
+}
+
+/// 0/1 outcome and weight of every row of a batch.
+fn outcomes(
+    batch: &Batch<'_>,
+    classes: &[String; 2],
+    factors: [f64; 2],
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let TargetBatch::Classes { codes, labels } = batch.target else {
+        return Err(target_kind("classes", "another kind of target"));
+    };
+    // A third class is an error unless all its rows have weight zero: those are as if absent.
+    let numbers: Vec<Option<usize>> = labels
+        .iter()
+        .map(|label| classes.iter().position(|class| class == label))
+        .collect();
+    let mut target = Vec::with_capacity(batch.range.len());
+    let mut weights = Vec::with_capacity(batch.range.len());
+    for row in batch.range.clone() {
+        let weight = batch.weights.map_or(1.0, |all| all[row]);
+        let number = match numbers[codes[row] as usize] {
+            Some(number) => number,
+            None if weight == 0.0 => 0,
+            None => return Err(target_kind("two classes", "a third class")),
+        };
+        target.push(number as f64);
+        weights.push(weight * factors[number]);
+    }
+    Ok((target, weights))
+}
+
+/// The offset column of a batch, in the rows of `batch.range`.
+pub(super) fn read_offset(column: &str, batch: &Batch<'_>) -> Result<Vec<f64>> {
+    let feature = match batch.rows {
+        crate::estimator::RowsSource::Matrix(matrix) => {
+            matrix.schema().features()[matrix.schema().find(column)?].clone()
+        }
+        crate::estimator::RowsSource::Array(_) => {
+            return Err(ErrorKind::FeatureNames {
+                missing: vec![column.to_string()],
+                suggestion: None,
+            }
+            .into());
+        }
+    };
+    let schema = Schema::new(vec![feature.clone()])?;
+    let readers = align(&schema, batch.rows)?;
+    let mut values = vec![0.0; batch.range.len()];
+    if let [reader @ Reader::View(_)] = &readers[..] {
+        reader.fill(batch.range.start, &mut values);
+    }
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(values),
+        Some(row) => Err(ErrorKind::NonFinite {
+            what: "offset",
+            row: Some(batch.range.start + row),
+            column: Some(column.to_string()),
+            rule: "finite values without gaps",
+        }
+        .into()),
+    }
+}
+
+pub(super) fn target_kind(expected: &str, found: &str) -> crate::error::Error {
+    ErrorKind::TargetKind {
+        what: NAME,
+        expected: expected.into(),
+        found: found.into(),
+    }
+    .into()
+}
+
+impl LogisticLocal {
+    /// Calls `take` with the score columns (terms of `set`, then ones) of every block, its number
+    /// of rows and their weights.
+    pub(super) fn visit(
+        &self,
+        terms: &[crate::design::encode::Term],
+        point: &Point,
+        loss: Loss,
+        set: &[u32],
+        mut take: impl FnMut(&[f64], usize, &[f64]),
+    ) {
+        let (mut eta, mut columns) = (Vec::new(), Vec::new());
+        let mut start = 0;
+        for block in self.design.iter().flat_map(|design| &design.blocks) {
+            let range = start..start + block.n_rows;
+            start = range.end;
+            let offset = self.offset.as_ref().map(|offset| &offset[range.clone()]);
+            linear_predictor(terms, block, point, offset, &mut eta);
+            let mut curvature = vec![0.0; block.n_rows];
+            let weights = &self.weights[range.clone()];
+            loss.evaluate(&mut eta, &self.target[range], weights, &mut curvature);
+            scaled_columns(terms, block, set, &eta, &mut columns);
+            take(&columns, block.n_rows, weights);
+        }
+    }
+}
+
+fn add_information(
+    terms: &[crate::design::encode::Term],
+    block: &crate::design::block::Block,
+    outcome: Outcome<'_>,
+    point: &Point,
+    set: &[u32],
+    information: &mut Information,
+) -> Result<()> {
+    let mut eta = Vec::new();
+    linear_predictor(terms, block, point, outcome.offset, &mut eta);
+    let mut curvature = vec![0.0; block.n_rows];
+    Loss::Logistic.evaluate(&mut eta, outcome.target, outcome.weights, &mut curvature);
+    let roots: Vec<f64> = curvature.iter().map(|h| h.sqrt()).collect();
+    let mut columns = Vec::new();
+    let k = set.len() + 1;
+    let factor = Factor::of_block(terms, block, set, &roots, &mut columns);
+    let merged = std::mem::take(&mut information.factor).merge(factor);
+    information.factor = missing(merged)?;
+    // eta now holds the weighted residuals: scores are residual times row.
+    scaled_columns(terms, block, set, &eta, &mut columns);
+    let gradient = columns
+        .chunks_exact(block.n_rows)
+        .map(|column| column.iter().sum());
+    let before = std::mem::take(&mut information.gradient);
+    information.gradient = missing(add(before, gradient.collect()))?;
+    if information.meat.is_empty() {
+        information.meat = vec![0.0; k * k];
+    }
+    crate::numeric::linalg::gram_add(&mut information.meat, &columns, block.n_rows, k);
+    Ok(())
+}
