@@ -241,7 +241,10 @@ impl Inference {
             .iter()
             .chain(&self.covariance)
             .all(|x| x.is_finite());
-        if self.estimates.len() != k || self.covariance.len() != k * k || !finite {
+        let sizes = self.estimates.len() == k && k.checked_mul(k) == Some(self.covariance.len());
+        let positive = sizes && (0..k).all(|j| self.covariance[j * k + j] >= 0.0);
+        let level = self.level > 0.0 && self.level < 1.0;
+        if !positive || !level || !self.reciprocal_condition.is_finite() || !finite {
             return Err(ErrorKind::Saved("inference: sizes or values do not fit".into()).into());
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::RowsAccess;
 use crate::estimator::rounds::{Batch, TargetBatch};
 use crate::estimator::{
-    ClassLabel, Classify, Model, ModelHeader, PredictRisk, Rows, RowsSource, Summary, Term,
+    ClassLabel, Classify, Model, ModelHeader, Persist, PredictRisk, Rows, RowsSource, Summary, Term,
 };
 use crate::kernel::linear::pass::{Point, linear_predictor};
 use crate::numeric::parallel;
@@ -81,40 +81,76 @@ impl<L: ClassLabel> TryFrom<Wire<L>> for LogisticRegression<L> {
     type Error = Error;
 
     fn try_from(wire: Wire<L>) -> Result<Self> {
+        wire.check()?;
+        Ok(Self { wire })
+    }
+}
+
+impl<L: ClassLabel> Wire<L> {
+    fn check(&self) -> Result<()> {
         let refuse = |what: &str| Err(ErrorKind::Saved(format!("{NAME}: {what}")).into());
-        if wire.header.estimator != NAME {
+        let header = &self.header;
+        if header.estimator != NAME {
             return refuse("another estimator in the header");
         }
-        if wire.point.coefficients.len() != wire.encoder.n_terms() {
+        if header.schema != *self.encoder.schema() {
+            return refuse("header and encoder have different features");
+        }
+        if self.point.coefficients.len() != self.encoder.n_terms() {
             return refuse("one coefficient per term expected");
         }
         let numbers = [
-            wire.point.intercept,
-            wire.strength,
-            wire.l1_ratio,
-            wire.weight,
-            wire.loss,
-            wire.null_loss,
-            wire.gap,
+            self.point.intercept,
+            self.strength,
+            self.l1_ratio,
+            self.weight,
+            self.loss,
+            self.null_loss,
+            self.gap,
         ];
         if !numbers
             .iter()
-            .chain(&wire.point.coefficients)
+            .chain(&self.point.coefficients)
             .all(|x| x.is_finite())
         {
             return refuse("numbers must be finite");
         }
-        if wire.classes.len() != 2 || wire.classes[0] >= wire.classes[1] || wire.modelled > 1 {
+        if self.strength < 0.0 || self.weight <= 0.0 || self.gap < 0.0 {
+            return refuse("strength, weight or gap outside its range");
+        }
+        if self.classes.len() != 2 || self.classes[0] >= self.classes[1] || self.modelled > 1 {
             return refuse("two classes in sorted order expected");
         }
-        let texts: Vec<String> = wire.classes.iter().map(ClassLabel::text).collect();
-        if texts != wire.header.classes || wire.header.positional != wire.encoder.positional() {
+        let texts: Vec<String> = self.classes.iter().map(ClassLabel::text).collect();
+        if texts != header.classes || header.positional != self.encoder.positional() {
             return refuse("header and model disagree");
         }
-        if let Some(inference) = &wire.inference {
-            inference.check()?;
+        if header.event != self.event_named.then(|| texts[self.modelled].clone()) {
+            return refuse("header and model name different events");
         }
-        Ok(Self { wire })
+        let is_term = |name: &String| self.encoder.terms().iter().any(|term| term.name == *name);
+        if !self.separated.iter().chain(&self.aliased).all(is_term) {
+            return refuse("a separated or left-out term is not among the terms");
+        }
+        if self.aliased.len() > self.encoder.n_terms() {
+            return refuse("more terms left out than there are");
+        }
+        let offset_is_feature = |name: &String| header.schema.position(name).is_some();
+        if self.offset.as_ref().is_some_and(offset_is_feature) {
+            return refuse("the offset is a feature");
+        }
+        match &self.inference {
+            Some(inference) => inference.check(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<L: ClassLabel> Persist for LogisticRegression<L> {
+    const KIND: &'static str = "logistic-regression";
+
+    fn check(&self) -> Result<()> {
+        self.wire.check()
     }
 }
 

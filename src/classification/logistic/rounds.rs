@@ -312,9 +312,9 @@ impl LogisticRounds {
         let parameters = n_terms + usize::from(self.params.intercept);
         if n_terms > MAX_UNPENALISED {
             return Err(ErrorKind::TooLarge {
-                what: "terms of an unpenalised fit",
-                bytes: n_terms as u64,
-                ceiling: MAX_UNPENALISED as u64,
+                what: "factor of an unpenalised fit",
+                bytes: 8 * (n_terms as u64).pow(2),
+                ceiling: 8 * (MAX_UNPENALISED as u64).pow(2),
             }
             .into());
         }
