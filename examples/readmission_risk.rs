@@ -11,7 +11,8 @@ use std::time::Instant;
 use galen::design::Preparation;
 use galen::estimator::Saved;
 use galen::evaluation::{
-    evaluate_sealed, groups_of, score_with, threshold_for_fraction, threshold_report,
+    Estimate, ThresholdReport, evaluate_sealed, groups_of, score_with, threshold_for_fraction,
+    threshold_report,
 };
 use galen::ingest::codes::{CodeSystem, Level, strack_group};
 use galen::ingest::{CohortFlow, TableReader};
@@ -70,10 +71,11 @@ fn main() -> Outcome<()> {
     let table = reader.read(File::open(DATA)?)?;
     let outcome = Binary::event("<30").of_column(table.outcome("readmitted")?)?;
 
-    let cohort = CohortFlow::start(table.into_matrix()).exclude("died or to hospice", |row| {
-        row.level("discharge_disposition_id")
-            .is_some_and(|code| DIED_OR_HOSPICE.contains(&code))
-    })?;
+    let cohort =
+        CohortFlow::start(table.into_matrix()).exclude("died or went to hospice", |row| {
+            row.level("discharge_disposition_id")
+                .is_some_and(|code| DIED_OR_HOSPICE.contains(&code))
+        })?;
     let outcome = outcome.select_rows(cohort.rows())?;
     println!("{cohort}");
     let flow: Vec<(String, usize, Option<usize>)> = flow_lines(cohort.flow());
@@ -149,7 +151,7 @@ fn main() -> Outcome<()> {
     let (truth, risk) = (scored.truth.to_vec(), scored.risk.to_vec());
     let top = threshold_for_fraction(&risk, 0.1)?;
     let alerts = threshold_report(&truth, &risk, top.threshold, 0.95)?;
-    println!("the tenth at highest risk, as a care team sees it:\n{alerts:#?}\n");
+    print_alerts(&alerts);
 
     std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/target"))?;
     std::fs::write(REPORT, card.to_html())?;
@@ -158,11 +160,39 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
+/// The tenth at highest risk, as a care team sees it.
+fn print_alerts(alerts: &ThresholdReport) {
+    let percent = |rate: &Option<Estimate>| match rate {
+        Some(rate) => format!(
+            "{:.1} % ({:.1} to {:.1})",
+            100.0 * rate.value,
+            100.0 * rate.lower,
+            100.0 * rate.upper
+        ),
+        None => "undefined".into(),
+    };
+    println!("The tenth of discharges at highest risk, as a care team sees it:");
+    println!("  come back within 30 days   {}", percent(&alerts.ppv));
+    println!(
+        "  of all who come back       {}",
+        percent(&alerts.sensitivity)
+    );
+    if let Some(patients) = alerts.number_needed_to_evaluate {
+        println!("  to look at for one return  {patients:.1}");
+    }
+    println!();
+}
+
+/// Rows and patients left after each step.
 fn flow_lines(flow: &galen::ingest::Flow) -> Vec<(String, usize, Option<usize>)> {
-    let start = ("Encounters read".to_string(), flow.start.rows, None);
+    let start = (
+        "encounters read".to_string(),
+        flow.start.rows,
+        flow.start.patients,
+    );
     let steps = flow.steps.iter().map(|step| {
-        let label = format!("of these {}, dropped", step.reason);
-        (label, step.dropped, Some(flow.start.rows))
+        let label = format!("without those who {}", step.reason);
+        (label, step.left.rows, step.left.patients)
     });
     std::iter::once(start).chain(steps).collect()
 }

@@ -4,6 +4,8 @@
 //! not apply says why. An estimator that cannot pass a check stands in [`OPT_OUTS`] with its
 //! reason, and an opt-out that passes fails.
 
+#![allow(unreachable_pub)] // modules of one test binary
+
 #[path = "contract/bad_input.rs"]
 mod bad_input;
 #[path = "contract/data.rs"]

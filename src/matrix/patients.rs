@@ -5,9 +5,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 use crate::error::{ErrorKind, Result};
-use crate::matrix::column::{
-    CategoricalColumn, Column, ColumnView, MISSING_CODE, Selection, check_row_count,
-};
+use crate::matrix::column::{CategoricalColumn, Column, ColumnView, Selection, check_row_count};
 use crate::matrix::rows::RowKeys;
 use crate::matrix::schema::{Feature, Schema};
 use crate::numeric::seed::{mix, text_code};
@@ -337,13 +335,12 @@ impl PatientMatrix {
             let view = self.view(index);
             match view.column {
                 Column::Dense(_) => Column::Dense(view.to_vec().into()),
-                Column::Sparse(sparse) => {
+                Column::Sparse(_) => {
                     let entries = view.entries().unwrap_or_default();
                     Column::Sparse(super::column::SparseColumn {
                         n_rows: self.n_rows,
                         rows: entries.iter().map(|(row, _)| *row).collect(),
                         values: entries.iter().map(|(_, value)| *value).collect(),
-                        ..sparse.clone()
                     })
                 }
                 Column::Categorical(categorical) => Column::Categorical(CategoricalColumn {

@@ -60,16 +60,6 @@ where
         .collect()
 }
 
-/// Maps every chunk and merges in a fixed tree; `None` without rows.
-pub(crate) fn reduce_chunks<T, F, M>(rows: usize, map: F, merge: M) -> Option<T>
-where
-    T: Send,
-    F: Fn(Range<usize>) -> T + Sync + Send,
-    M: Fn(T, T) -> T,
-{
-    merge_tree(map_chunks(rows, map), merge)
-}
-
 /// Merges neighbours pairwise until one is left: the shape depends on the length only.
 pub(crate) fn merge_tree<T>(mut parts: Vec<T>, merge: impl Fn(T, T) -> T) -> Option<T> {
     while parts.len() > 1 {
@@ -121,13 +111,8 @@ mod tests {
             .map(|i| (i as f64 * 0.731).sin() * 1e3)
             .collect();
         let sum = || {
-            reduce_chunks(
-                values.len(),
-                |range| values[range].iter().sum::<f64>(),
-                |a, b| a + b,
-            )
-            .unwrap()
-            .to_bits()
+            let parts = map_chunks(values.len(), |range| values[range].iter().sum::<f64>());
+            merge_tree(parts, |a, b| a + b).unwrap().to_bits()
         };
         let expected = sum();
         for threads in [1, 2, 3, 7] {

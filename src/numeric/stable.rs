@@ -20,13 +20,6 @@ impl Sum {
         self.total = total;
     }
 
-    /// Adds another sum.
-    pub(crate) fn merge(mut self, other: Self) -> Self {
-        self.add(other.total);
-        self.lost += other.lost;
-        self
-    }
-
     /// The value.
     pub(crate) fn value(self) -> f64 {
         self.total + self.lost

@@ -105,7 +105,8 @@ impl Margins<'_> {
         column: usize,
     ) -> Option<[(usize, usize); 4]> {
         let last = self.counts.len() - 1;
-        let mut best: Option<((bool, u64, usize, usize), [(usize, usize); 4])> = None;
+        type Cost = (bool, u64, usize, usize);
+        let mut best: Option<(Cost, [(usize, usize); 4])> = None;
         for i in (0..=last).filter(|i| *i != row) {
             for j in (0..self.counts[last].len()).filter(|j| *j != column) {
                 let corners = [(row, column), (row, j), (i, column), (i, j)];

@@ -303,7 +303,8 @@ pub fn c15(subject: &dyn Subject) -> Applies {
     let data = base(subject.task());
     let plain = accepted(subject.fit(data.input(), &data.y));
     let fitted = accepted(plain.predict(data.input()));
-    let twins: [&dyn Fn(ArrayView2<'_, f64>, usize) -> f64; 3] = [
+    type Twin<'a> = &'a dyn Fn(ArrayView2<'_, f64>, usize) -> f64;
+    let twins: [Twin<'_>; 3] = [
         &|x, row| x[(row, 0)],
         &|x, row| 2.0 * x[(row, 0)] - 3.0 * x[(row, 1)] + 5.0,
         &|x, row| -1e6 * x[(row, 2)],

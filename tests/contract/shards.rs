@@ -16,6 +16,8 @@ const OPEN: Disclosure = Disclosure {
     numbers_per_row: f64::INFINITY,
 };
 
+type Link<'a> = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>> + 'a>;
+
 /// B7 with gaps, a sparse count and a category.
 fn cohort() -> (PatientMatrix, Vec<bool>) {
     let mut data = b7(Task::Classify);
@@ -99,9 +101,7 @@ fn over_parties(
         .collect::<Result<Vec<_>>>()?;
     let links = parties
         .iter_mut()
-        .map(|party| -> Box<dyn FnMut(&[u8]) -> Result<Vec<u8>> + '_> {
-            Box::new(|question: &[u8]| party.respond(question))
-        })
+        .map(|party| -> Link<'_> { Box::new(|question: &[u8]| party.respond(question)) })
         .collect();
     valid.fit_over(&rounds, &mut Parties::new(links), &Control::silent())
 }

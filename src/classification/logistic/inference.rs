@@ -26,6 +26,7 @@ pub struct Inference {
 }
 
 impl Inference {
+    #[allow(clippy::too_many_arguments)] // one caller, which has them all at hand
     /// From the factor of the information of standardised terms, in original units.
     pub(super) fn new(
         encoder: &Encoder,

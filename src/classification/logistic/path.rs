@@ -130,7 +130,7 @@ impl LogisticPathParams {
                     let event = &model.classes()[model.wire.modelled];
                     let (mut loss, mut total) = (0.0, 0.0);
                     for (row, eta) in eta.iter().enumerate() {
-                        let weight = weights.map_or(1.0, |all| f64::from(all[row]));
+                        let weight = weights.map_or(1.0, |all| all[row]);
                         let sign = if truth[row] == *event { -1.0 } else { 1.0 };
                         loss += weight * log1p_exp(sign * eta);
                         total += weight;

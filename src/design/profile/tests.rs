@@ -199,7 +199,7 @@ fn shards_of_another_schema_are_refused() {
         error.kind(),
         ErrorKind::FeatureMismatch { .. } | ErrorKind::FeatureNames { .. }
     ));
-    let mut nothing = Stream::new(|| std::iter::empty::<Result<OwnedBatch>>());
+    let mut nothing = Stream::new(std::iter::empty::<Result<OwnedBatch>>);
     assert!(
         profile
             .describe_over(&mut nothing, &Control::silent())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::design::block::Block;
 use crate::design::encode::Term;
 use crate::kernel::linear::pass::scaled_columns;
-use crate::numeric::linalg::{qr_factor, solve_upper_transposed};
+use crate::numeric::linalg::qr_factor;
 
 /// The upper triangular factor of some rows (`k x k`, column-major).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -56,12 +56,6 @@ impl Factor {
             stacked.extend_from_slice(&other.r[column * k..(column + 1) * k]);
         }
         Some(Self::of(&stacked, 2 * k, k))
-    }
-
-    /// Leverage-like length `|R'^-1 x|^2` of one row.
-    pub(crate) fn length(&self, row: &mut [f64]) -> f64 {
-        solve_upper_transposed(&self.r, self.k, row);
-        row.iter().map(|value| value * value).sum()
     }
 }
 

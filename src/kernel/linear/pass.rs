@@ -318,9 +318,9 @@ mod tests {
         assert!((sums.gradient[0] - gradient[0]).abs() < 1e-14);
         assert!((sums.gradient[1] - gradient[1]).abs() < 1e-14);
         assert!((sums.gradient_intercept - gradient[2]).abs() < 1e-14);
-        for column in 0..3 {
-            for row in column..3 {
-                assert!((sums.gram[column * 3 + row] - gram[row][column]).abs() < 1e-14);
+        for (row, expected) in gram.iter().enumerate() {
+            for (column, value) in expected.iter().enumerate().take(row + 1) {
+                assert!((sums.gram[column * 3 + row] - value).abs() < 1e-14);
             }
         }
         assert_eq!(sums.rows, 3);

@@ -209,7 +209,9 @@ impl Path {
                 self.objective(loss, &tried) - self.objective(self.objective_loss, &self.point);
             let measurable = MEASURABLE * (1.0 + self.objective_loss.abs());
             let enough = SUFFICIENT * trial.length * trial.predicted;
-            if !(gain <= enough.max(-measurable) + measurable) && trial.length > 1e-10 {
+            // NaN, from a step into overflow, is not a sufficient decrease either.
+            let sufficient = gain <= enough.max(-measurable) + measurable;
+            if !sufficient && trial.length > 1e-10 {
                 let shorter = Trial {
                     length: trial.length / 2.0,
                     ..trial

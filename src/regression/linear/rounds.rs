@@ -23,9 +23,9 @@ use crate::design::block::{Block, Design};
 use crate::design::encode::{Encoder, power_of_two};
 use crate::design::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
+use crate::estimator::Schema;
 use crate::estimator::rounds::{Batch, Next, Rounds, TargetBatch};
 use crate::kernel::linear::factor::Factor;
-use crate::estimator::Schema;
 use crate::numeric::linalg::{gram_add, reciprocal_condition, solve_upper, solve_upper_transposed};
 use crate::numeric::twofold::Twofold;
 
