@@ -94,7 +94,7 @@ fn hostile_names_are_printed_and_not_obeyed() -> galen::Result<()> {
     let people = galen::simulate::readmissions(800, 3);
     let name = "<b>x</b><script>alert(1)</script>|`\u{1b}[31m";
     let level = |i: usize| {
-        Some(if i % 2 == 0 {
+        Some(if i.is_multiple_of(2) {
             "<i>even</i>"
         } else {
             "\"odd\" onload=\""

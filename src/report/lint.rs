@@ -387,7 +387,7 @@ fn evaluation(facts: &Facts, found: &mut Vec<Finding>) {
         .as_ref()
         .is_some_and(|name| name.to_lowercase().contains("accuracy"));
     let rates = facts.evaluations.iter().filter_map(|e| e.event_rate);
-    let unbalanced = |rate: f64| rate < BALANCED[0] || rate > BALANCED[1];
+    let unbalanced = |rate: f64| !(BALANCED[0]..=BALANCED[1]).contains(&rate);
     if let Some(rate) = rates.clone().find(|rate| accuracy && unbalanced(*rate)) {
         let why = format!(
             "Accuracy comes first although {:.0} % of rows are events: saying the same of every row \
@@ -441,7 +441,7 @@ fn groups(facts: &Facts, found: &mut Vec<Finding>) {
         }
         for group in of() {
             if let Some([value, lower, upper]) = group.observed_over_expected
-                && (value < RATIOS[0] || value > RATIOS[1])
+                && !(RATIOS[0]..=RATIOS[1]).contains(&value)
                 && (lower > 1.0 || upper < 1.0)
             {
                 let how = if value > 1.0 {

@@ -23,7 +23,7 @@ pub(super) fn significant(value: f64) -> String {
     let size = value.abs();
     match size {
         _ if !value.is_finite() || size == 0.0 => fixed(value, 0),
-        _ if size >= 1e6 || size < 1e-4 => format!("{value:.2e}"),
+        _ if !(1e-4..1e6).contains(&size) => format!("{value:.2e}"),
         _ if size >= 100.0 => fixed(value, 0),
         _ if size >= 10.0 => fixed(value, 1),
         _ if size >= 1.0 => fixed(value, 2),
@@ -43,7 +43,7 @@ pub(super) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

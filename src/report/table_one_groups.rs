@@ -54,7 +54,7 @@ impl Builder<'_> {
             .collect();
         let present: Vec<u64> = values.iter().map(|v| v.len() as u64).collect();
         values.push(values.concat());
-        let Some((cells, _)) = self.shares(&[present.clone()], &[false]) else {
+        let Some((cells, _)) = self.shares(std::slice::from_ref(&present), &[false]) else {
             return self.withheld();
         };
         // A mean of few rows is as telling as their count.
