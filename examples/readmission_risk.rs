@@ -76,7 +76,7 @@ fn main() -> Outcome<()> {
     })?;
     let outcome = outcome.select_rows(cohort.rows())?;
     println!("{cohort}");
-    let flow: Vec<(String, u64, Option<u64>)> = flow_lines(cohort.flow());
+    let flow: Vec<(String, usize, Option<usize>)> = flow_lines(cohort.flow());
     let encounters = cohort.into_matrix();
     let features = features(&encounters)?;
     let lace = lace_like(&encounters)?;
@@ -108,7 +108,10 @@ fn main() -> Outcome<()> {
         loaded.predict_risk(test.rows())?,
         model.predict_risk(test.rows())?
     );
-    println!("saved model: {} bytes, loaded and equal to the bit", bytes.len());
+    println!(
+        "saved model: {} bytes, loaded and equal to the bit",
+        bytes.len()
+    );
 
     // The sealed test rows, against simple comparators on the same rows.
     let scored = evaluate_sealed(&test, &loaded)?;
@@ -118,7 +121,11 @@ fn main() -> Outcome<()> {
     let (_, simple) = by_patient().apply(&Cohort::new(simple, outcome))?;
     let mut options = ReportOptions::default()
         .title("Readmission within 30 days of discharge")
-        .comparator(score_with(&simple, "Prior inpatient visits alone", "number_inpatient")?)
+        .comparator(score_with(
+            &simple,
+            "Prior inpatient visits alone",
+            "number_inpatient",
+        )?)
         .comparator(score_with(&simple, "LACE-like score", "lace")?);
     for group in ["race", "gender", "age"] {
         options = options.subgroup(group, groups_of(&test, group)?);
@@ -151,17 +158,13 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-fn flow_lines(flow: &galen::ingest::Flow) -> Vec<(String, u64, Option<u64>)> {
-    let count = |count: &galen::ingest::FlowCount| {
-        (count.rows as u64, count.patients.map(|patients| patients as u64))
-    };
-    let (rows, patients) = count(&flow.start);
-    let mut lines = vec![("Encounters read".to_string(), rows, patients)];
-    for step in &flow.steps {
-        let (rows, patients) = count(&step.left);
-        lines.push((format!("after excluding: {}", step.reason), rows, patients));
-    }
-    lines
+fn flow_lines(flow: &galen::ingest::Flow) -> Vec<(String, usize, Option<usize>)> {
+    let start = ("Encounters read".to_string(), flow.start.rows, None);
+    let steps = flow.steps.iter().map(|step| {
+        let label = format!("of these {}, dropped", step.reason);
+        (label, step.dropped, Some(flow.start.rows))
+    });
+    std::iter::once(start).chain(steps).collect()
 }
 
 /// What the model reads: the table, counts on a log scale, diagnoses rolled up.
@@ -184,16 +187,22 @@ fn features(encounters: &PatientMatrix) -> Outcome<PatientMatrix> {
                 groups.push(None);
                 continue;
             };
-            let category = icd.roll_up(code, Level::Category)?.map(|text| text.to_string());
+            let category = icd
+                .roll_up(code, Level::Category)?
+                .map(|text| text.to_string());
             if let Some(category) = &category {
-                anywhere.entry(category.clone()).or_default().push((row, 1.0));
+                anywhere
+                    .entry(category.clone())
+                    .or_default()
+                    .push((row, 1.0));
             }
             categories.push(category);
             groups.push(Some(strack_group(code)?));
         }
         matrix = matrix.without(&[name])?;
         if name == "diag_1" {
-            matrix = matrix.with_column(Feature::category(name), Column::categorical(categories))?;
+            matrix =
+                matrix.with_column(Feature::category(name), Column::categorical(categories))?;
         }
         let group = Feature::category(format!("{name} group"));
         matrix = matrix.with_column(group, Column::categorical(groups))?;
@@ -224,7 +233,11 @@ fn lace_like(encounters: &PatientMatrix) -> Outcome<Column> {
             7..=13 => 5.0,
             _ => 7.0,
         };
-        let acute = if matches!(kind.level(row), Some("1" | "2" | "7")) { 3.0 } else { 0.0 };
+        let acute = if matches!(kind.level(row), Some("1" | "2" | "7")) {
+            3.0
+        } else {
+            0.0
+        };
         let comorbidity = (diagnoses.value(row) - 4.0).clamp(0.0, 5.0);
         length + acute + comorbidity + emergency.value(row).min(4.0)
     });
@@ -233,7 +246,17 @@ fn lace_like(encounters: &PatientMatrix) -> Outcome<Column> {
 
 /// The columns that Table 1 shows.
 fn audited(train: &Cohort<Binary>) -> Outcome<Cohort<Binary>> {
-    let mut shown = vec!["age", "gender", "race", "diag_1 group", "A1Cresult", "insulin"];
+    let mut shown = vec![
+        "age",
+        "gender",
+        "race",
+        "diag_1 group",
+        "A1Cresult",
+        "insulin",
+    ];
     shown.extend(COUNTS);
-    Ok(Cohort::new(train.records.select(&shown)?, train.targets.clone()))
+    Ok(Cohort::new(
+        train.records.select(&shown)?,
+        train.targets.clone(),
+    ))
 }

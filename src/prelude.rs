@@ -4,4 +4,5 @@ pub use crate::classification::LogisticRegression;
 pub use crate::estimator::{
     Classify, Cohort, Fit, KFold, Model, ParamGuard, PredictRisk, Regress, Split,
 };
-pub use crate::matrix::{Binary, Feature, PatientMatrix, RowKeys, Span, Time};
+pub use crate::matrix::{Binary, Feature, PatientMatrix, RowKeys, Span, Time, Values};
+pub use crate::regression::LinearRegression;

@@ -1,6 +1,6 @@
 //! Linear regression against certified digits (NIST StRD), exact rational arithmetic and R.
 
-use galen::estimator::{Cohort, Fit, ParamGuard, Regress, Summary};
+use galen::estimator::{Cohort, Fit, Regress, Summary};
 use galen::matrix::{PatientMatrix, Values};
 use galen::regression::{
     Covariance, LinearRegression, LinearRegressionParams, OverallTest, RowWeights,

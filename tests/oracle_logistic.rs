@@ -85,7 +85,7 @@ impl Differences {
             .entry(what.to_string())
             .or_insert((0.0, tolerance));
         // A NaN must not hide behind a comparison.
-        if !(difference <= entry.0) {
+        if difference > entry.0 || difference.is_nan() {
             entry.0 = difference;
         }
     }
@@ -117,7 +117,7 @@ impl Differences {
         let mut broken = Vec::new();
         for (what, (difference, tolerance)) in &self.worst {
             println!("{case:<44} {what:<28} {difference:9.2e} of {tolerance:.0e}");
-            if !(difference <= tolerance) {
+            if difference > tolerance || difference.is_nan() {
                 broken.push(format!("{what}: {difference:.3e} above {tolerance:.0e}"));
             }
         }

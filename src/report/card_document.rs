@@ -381,7 +381,7 @@ fn evaluation(card: &ModelCard, performance: &Performance, page: &mut Document) 
     }
     if !performance.decisions.is_empty() {
         let mut table = Table::new("Net benefit, true positives per 1,000 rows")
-            .number("Threshold")
+            .text("Threshold")
             .number("Model")
             .number("Act on all")
             .number("Act on none");
@@ -408,7 +408,7 @@ fn utility(card: &ModelCard, page: &mut Document) {
     page.heading(2, "Comparators");
     let mut table = Table::new("AUROC on the same rows, compared in pairs (DeLong)")
         .text("Comparator")
-        .number("Comparator")
+        .number("Its AUROC")
         .number("Model")
         .number("Difference")
         .number("Interval")

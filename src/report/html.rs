@@ -39,7 +39,7 @@ thead .n{white-space:normal}\
 .figs{display:grid;grid-template-columns:repeat(auto-fit,minmax(24rem,1fr));gap:2rem 2.4rem;margin:1.8rem 0}\
 figure{margin:0;break-inside:avoid}\
 figure svg{display:block;width:100%;height:auto}\
-.figs.one{grid-template-columns:minmax(0,44rem)}\
+.figs.one{grid-template-columns:minmax(0,40rem)}\
 figcaption{font-size:.86rem;line-height:1.45;color:#3d4650;margin-top:.5rem}\
 aside{border-left:4px solid #8a94a3;background:#f6f7f9;padding:.6rem 1rem .65rem;margin:.7rem 0;max-width:46rem;break-inside:avoid}\
 aside p{margin:.15rem 0 0;font-size:.94rem}\

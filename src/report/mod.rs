@@ -38,6 +38,8 @@ mod number;
 mod performance;
 pub mod render;
 mod risk;
+#[cfg(feature = "report")]
+mod scale;
 mod suppress;
 pub mod table_one;
 mod table_one_groups;

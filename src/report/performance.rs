@@ -194,7 +194,7 @@ fn top_of(found: &RiskEvaluation) -> f64 {
         .iter()
         .flat_map(|bin| [bin.mean_risk, bin.upper]);
     let highest = risks.chain(bins).fold(0.0, f64::max);
-    [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8]
+    [0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
         .into_iter()
         .find(|top| *top >= highest)
         .unwrap_or(1.0)

@@ -31,14 +31,17 @@
 mod columns;
 mod fit;
 mod inference;
+mod messages;
 mod model;
 mod params;
 mod rounds;
 #[cfg(test)]
+mod shard_tests;
+mod solve;
+#[cfg(test)]
 mod tests;
 
+pub use messages::{LinearPartial, LinearQuestion};
 pub use model::{LinearRegression, OverallTest};
 pub use params::{Covariance, LinearRegressionParams, LinearRegressionValidParams, RowWeights};
-pub use rounds::{
-    LinearLocal, LinearOutcome, LinearPartial, LinearQuestion, LinearRounds, LinearState,
-};
+pub use rounds::{LinearLocal, LinearOutcome, LinearRounds, LinearState};

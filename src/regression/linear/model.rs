@@ -26,16 +26,14 @@ const INTERCEPT: &str = "intercept";
 /// A fitted linear regression.
 ///
 /// ```
-/// use galen::matrix::{PatientMatrix, Values};
 /// use galen::prelude::*;
-/// use galen::regression::LinearRegression;
 ///
 /// # fn main() -> galen::Result<()> {
 /// let rows = PatientMatrix::from_columns([("age", vec![30.0, 40.0, 50.0, 60.0])])?;
 /// let cohort = Cohort::new(rows, Values::new([118.0, 123.0, 126.0, 133.0])?);
 /// let model = LinearRegression::params().fit(&cohort)?;
 /// assert!((model.coefficients()[0].1 - 0.48).abs() < 1e-12);
-/// assert!(model.r_squared().is_some_and(|r| r > 0.98));
+/// assert!(model.r_squared().is_some_and(|r| r > 0.97));
 /// let next = PatientMatrix::from_columns([("age", vec![70.0])])?;
 /// assert!((model.try_predict(&next)?[0] - 137.0).abs() < 1e-9);
 /// # Ok(())

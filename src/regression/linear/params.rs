@@ -38,8 +38,8 @@ pub enum Covariance {
 pub enum RowWeights {
     /// Weight 2 is the row twice: degrees of freedom count the sum of weights.
     Copies,
-    /// Weights are inverse variances up to a factor: degrees of freedom count rows, and weights
-    /// times ten change nothing.
+    /// Weights are inverse variances up to a factor: degrees of freedom count rows, and a
+    /// common factor changes no coefficient and no standard error.
     Precision,
 }
 

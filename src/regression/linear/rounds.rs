@@ -14,22 +14,19 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::columns::{Outcome, Plan, Residuals, Shape, Solution};
+use super::messages::{Answer, Ask, LinearPartial, LinearQuestion, Scores, TargetSums, differ};
 use super::params::{Covariance, LinearRegressionValidParams, NAME, RowWeights};
+use super::solve::{SETTLED, add_step, independent, is_small, raw_step, weakest};
 use crate::design::Coding;
 use crate::design::block::{Block, Design};
 use crate::design::encode::{Encoder, power_of_two};
 use crate::design::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
-use crate::estimator::Schema;
-use crate::estimator::rounds::{Batch, Next, Partial, Rounds, TargetBatch};
+use crate::estimator::rounds::{Batch, Next, Rounds, TargetBatch};
 use crate::kernel::linear::factor::Factor;
-use crate::numeric::linalg::{
-    gram_add, qr_factor, reciprocal_condition, solve_upper, solve_upper_transposed,
-};
-use crate::numeric::moments::Moments;
+use crate::estimator::Schema;
+use crate::numeric::linalg::{gram_add, reciprocal_condition, solve_upper, solve_upper_transposed};
 use crate::numeric::twofold::Twofold;
 
 /// Largest number of columns of a fit: its factors are dense.
@@ -38,10 +35,6 @@ const MAX_COLUMNS: usize = 2048;
 /// Share of a centred column that rounding of its raw values may make up, times its size over its
 /// spread; columns shorter than that after projection are noise.
 const ROUNDING: f64 = 64.0 * f64::EPSILON;
-
-/// Relative change of a coefficient at which refinement ends: the next one would be smaller by
-/// the condition number times 1e-16.
-const SETTLED: f64 = 1e-9;
 
 /// Change in standard errors below which a coefficient near zero counts as settled.
 const SETTLED_ERRORS: f64 = 1e-12;
@@ -61,47 +54,6 @@ pub struct LinearRounds {
     pub(super) params: LinearRegressionValidParams,
     pub(super) schema: Schema,
     pub(super) positional: bool,
-}
-
-/// What a round asks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LinearQuestion(Ask);
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-enum Ask {
-    Prepare,
-    /// The factor of these terms and the target.
-    Factor(Arc<Plan>, Vec<u32>),
-    Refine(Arc<Plan>, Solution),
-    Scores(Arc<Plan>, Solution),
-}
-
-/// What a batch answers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LinearPartial(Answer);
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-enum Answer {
-    Prepared(Statistics, TargetSums),
-    Factor(u64, Factor),
-    Residuals(Residuals),
-    Scores(Scores),
-}
-
-/// Sums of the target.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-struct TargetSums {
-    rows: u64,
-    moments: Moments,
-    varies: bool,
-}
-
-/// Squared scores in the basis of orthonormal columns.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Scores {
-    rows: u64,
-    k: usize,
-    meat: Vec<f64>,
 }
 
 /// What the rounds conclude.
@@ -156,64 +108,6 @@ impl LinearLocal {
             };
             (block, outcome)
         })
-    }
-}
-
-fn differ() -> Error {
-    ErrorKind::Schema("partials of different rounds or schemas".into()).into()
-}
-
-impl Partial for LinearPartial {
-    fn merge(self, other: Self) -> Result<Self> {
-        Ok(Self(match (self.0, other.0) {
-            (Answer::Prepared(a, y), Answer::Prepared(b, z)) => {
-                let apart = y.rows > 0 && z.rows > 0 && y.moments.mean != z.moments.mean;
-                let sums = TargetSums {
-                    rows: y.rows + z.rows,
-                    moments: y.moments.merge(z.moments),
-                    varies: y.varies || z.varies || apart,
-                };
-                Answer::Prepared(a.merge(b)?, sums)
-            }
-            (Answer::Factor(n, a), Answer::Factor(m, b)) => {
-                Answer::Factor(n + m, a.merge(b).ok_or_else(differ)?)
-            }
-            (Answer::Residuals(a), Answer::Residuals(b)) => Answer::Residuals(a.merge(b)?),
-            (Answer::Scores(mut a), Answer::Scores(b)) => {
-                if a.k != b.k || a.meat.len() != b.meat.len() {
-                    return Err(differ());
-                }
-                a.rows += b.rows;
-                a.meat.iter_mut().zip(&b.meat).for_each(|(x, y)| *x += y);
-                Answer::Scores(a)
-            }
-            _ => return Err(differ()),
-        }))
-    }
-
-    fn n_rows(&self) -> u64 {
-        match &self.0 {
-            Answer::Prepared(_, target) => target.rows,
-            Answer::Factor(rows, _) => *rows,
-            Answer::Residuals(sums) => sums.rows,
-            Answer::Scores(scores) => scores.rows,
-        }
-    }
-
-    fn smallest_count(&self) -> u64 {
-        match &self.0 {
-            Answer::Prepared(statistics, _) => statistics.smallest_count(),
-            _ => self.n_rows(),
-        }
-    }
-
-    fn n_numbers(&self) -> usize {
-        match &self.0 {
-            Answer::Prepared(statistics, _) => statistics.n_numbers() + 3,
-            Answer::Factor(_, factor) => factor.k * (factor.k + 1) / 2,
-            Answer::Residuals(sums) => sums.gradient.len() + 1,
-            Answer::Scores(scores) => scores.k * (scores.k + 1) / 2,
-        }
     }
 }
 
@@ -365,21 +259,6 @@ fn prepare(plan: &Plan, batch: &Batch<'_>, local: &mut LinearLocal) -> Result<()
     Ok(())
 }
 
-impl TargetSums {
-    fn of(target: &[f64], weights: &[f64]) -> Self {
-        let (mut values, mut counted) = (Vec::new(), Vec::new());
-        for (value, weight) in target.iter().zip(weights).filter(|(_, w)| **w > 0.0) {
-            values.push(*value + 0.0);
-            counted.push(*weight);
-        }
-        Self {
-            rows: values.len() as u64,
-            moments: Moments::of(&values, Some(&counted)),
-            varies: values.iter().any(|value| *value != values[0]),
-        }
-    }
-}
-
 impl LinearRounds {
     fn plan(&self, statistics: &Statistics, target: TargetSums) -> Result<(Plan, Vec<u32>)> {
         if target.rows == 0 {
@@ -404,9 +283,6 @@ impl LinearRounds {
             }
             .into());
         }
-        if columns as u64 >= target.rows {
-            return Err(underdetermined(columns, target.rows));
-        }
         let exact = encoder.clone().exact();
         let mut set = Vec::new();
         let mut shapes = Vec::with_capacity(encoder.n_terms());
@@ -428,6 +304,10 @@ impl LinearRounds {
                     1.0
                 },
             });
+        }
+        let varying = set.len() + usize::from(intercept);
+        if varying as u64 >= target.rows {
+            return Err(underdetermined(varying, target.rows));
         }
         let moments = target.moments;
         let size = moments.mean.hypot(moments.variance().sqrt());
@@ -655,94 +535,6 @@ impl LinearRounds {
         gram_add(meat, &q, n, k);
         Ok(())
     }
-}
-
-/// Columns of a factor (its last one, the target, apart) that are no combinations of earlier kept
-/// ones, and the factor of these and the target.
-fn independent(factor: &Factor, width: usize, tolerances: &[f64]) -> (Vec<usize>, Vec<f64>) {
-    let k = factor.k;
-    let column = |j: usize| &factor.r[j * k..(j + 1) * k];
-    let lengths: Vec<f64> = (0..width)
-        .map(|j| {
-            column(j)
-                .iter()
-                .fold(0.0_f64, |sum, value| sum.hypot(*value))
-        })
-        .collect();
-    let mut kept: Vec<usize> = (0..width).collect();
-    loop {
-        let size = kept.len() + 1;
-        let part: Vec<f64> = kept
-            .iter()
-            .chain([&width])
-            .flat_map(|j| column(*j).iter().copied())
-            .collect();
-        let r = qr_factor(&part, k, size);
-        let dependent = (0..kept.len()).find(|&position| {
-            let own = lengths[kept[position]];
-            own == 0.0 || r[position * size + position].abs() <= tolerances[kept[position]] * own
-        });
-        match dependent {
-            Some(position) => {
-                kept.remove(position);
-            }
-            None => return (kept, r),
-        }
-    }
-}
-
-/// A step on standardised columns as one on raw columns.
-fn raw_step(plan: &Plan, kept: &[u32], step: &[f64]) -> Vec<f64> {
-    let mut raw = step.to_vec();
-    let mut shift = 0.0;
-    for (slot, term) in raw.iter_mut().skip(plan.ones()).zip(kept) {
-        let shape = plan.shapes[*term as usize];
-        *slot /= shape.spread;
-        shift += *slot * shape.center;
-    }
-    if plan.intercept {
-        raw[0] -= shift;
-    }
-    raw
-}
-
-fn add_step(plan: &Plan, solution: &mut Solution, step: &[f64]) {
-    let raw = raw_step(plan, &solution.kept, step);
-    for (coefficient, change) in solution.point.iter_mut().zip(raw) {
-        *coefficient = coefficient.plus(Twofold::of(change));
-    }
-}
-
-/// Whether a step is small beside the largest standardised coefficient.
-fn is_small(outcome: &LinearOutcome, step: &[f64]) -> bool {
-    let plan = &outcome.plan;
-    let slopes = &outcome.solution.point[plan.ones()..];
-    let largest = outcome
-        .solution
-        .kept
-        .iter()
-        .zip(slopes)
-        .map(|(term, b)| (b.hi * plan.shapes[*term as usize].spread).abs())
-        .fold(plan.target.spread, f64::max);
-    step.iter().all(|value| value.abs() <= SETTLED * largest)
-}
-
-/// The term that is nearest to a combination of earlier ones.
-fn weakest(outcome: &LinearOutcome) -> String {
-    let (r, k) = (&outcome.solution.r, outcome.solution.point.len());
-    let ones = outcome.plan.ones();
-    let own = |j: usize| {
-        let length = r[j * k..=j * k + j]
-            .iter()
-            .fold(0.0_f64, |sum, v| sum.hypot(*v));
-        (r[j * k + j] / length).abs()
-    };
-    (ones..k)
-        .min_by(|a, b| own(*a).total_cmp(&own(*b)))
-        .map(|j| outcome.solution.kept[j - ones] as usize)
-        .map_or_else(String::new, |term| {
-            outcome.plan.encoder.terms()[term].name.clone()
-        })
 }
 
 fn underdetermined(parameters: usize, rows: u64) -> Error {

@@ -1,0 +1,159 @@
+//! What the checks need of an estimator.
+
+use galen::Result;
+use galen::estimator::{Control, ModelHeader, Term};
+use galen::matrix::PatientMatrix;
+use ndarray::{Array2, ArrayView2};
+
+/// Whether a check was run.
+pub enum Applies {
+    Yes,
+    No(&'static str),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// A target of 0 and 1, where 1 is the event.
+    Classify,
+    #[allow(dead_code)] // for the first estimator of numbers
+    Regress,
+}
+
+/// Rows in one of the two shapes that estimators read.
+#[derive(Clone, Copy)]
+pub enum Input<'a> {
+    Matrix(&'a PatientMatrix),
+    Array(ArrayView2<'a, f64>),
+}
+
+/// What is learnt from.
+pub struct Training<'r, 'a> {
+    pub rows: Input<'r>,
+    pub target: &'a [f64],
+    pub weights: Option<&'a [f32]>,
+}
+
+pub trait Subject: Sync {
+    fn name(&self) -> &'static str;
+    fn task(&self) -> Task;
+    /// Missing numbers are imputed or native.
+    fn accepts_missing(&self) -> bool;
+    /// Identified at any width.
+    fn penalised(&self) -> bool;
+    /// Fits, reporting to `control`.
+    fn fit_with(&self, training: &Training<'_, '_>, control: &Control) -> Result<Box<dyn Fitted>>;
+    /// Fits text labels; `None` where the target is a number.
+    fn fit_text(
+        &self,
+        rows: Input<'_>,
+        labels: &[String],
+        event: Option<&str>,
+    ) -> Option<Result<Box<dyn Fitted>>>;
+    /// The same estimator stopped after one step.
+    fn stopped_early(&self) -> Option<Box<dyn Subject>>;
+    /// The same estimator from its settings written and read again.
+    fn rebuilt(&self) -> Box<dyn Subject>;
+    /// The same estimator with one bad setting, and the name that the error must hold.
+    fn refused(&self) -> Vec<(&'static str, Box<dyn Subject>)>;
+    /// Loads a model of this kind from the compact form.
+    fn load_bytes(&self, bytes: &[u8]) -> Result<Box<dyn Fitted>>;
+    /// Loads a model of this kind from JSON.
+    fn load_json(&self, text: &str) -> Result<Box<dyn Fitted>>;
+
+    fn fit(&self, rows: Input<'_>, target: &[f64]) -> Result<Box<dyn Fitted>> {
+        self.fit_with(
+            &Training {
+                rows,
+                target,
+                weights: None,
+            },
+            &Control::silent(),
+        )
+    }
+
+    fn fit_weighted(
+        &self,
+        rows: Input<'_>,
+        target: &[f64],
+        weights: &[f32],
+    ) -> Result<Box<dyn Fitted>> {
+        self.fit_with(
+            &Training {
+                rows,
+                target,
+                weights: Some(weights),
+            },
+            &Control::silent(),
+        )
+    }
+}
+
+pub trait Fitted: Send + Sync {
+    /// One number per row: risk of the event, or the value.
+    fn predict(&self, rows: Input<'_>) -> Result<Vec<f64>>;
+    /// Log-odds where there are classes.
+    fn decision(&self, rows: Input<'_>) -> Option<Result<Vec<f64>>>;
+    fn probabilities(&self, rows: Input<'_>) -> Option<Result<Array2<f64>>>;
+    /// Predicted labels as text.
+    fn labels(&self, rows: &PatientMatrix) -> Option<Vec<String>>;
+    /// Intercept and coefficients by name, in original units.
+    fn parameters(&self) -> Vec<(String, f64)>;
+    /// Columns left out as constant or dependent.
+    fn left_out(&self) -> Vec<String>;
+    /// Columns along which the classes are separated.
+    fn separated(&self) -> Vec<String>;
+    fn converged(&self) -> bool;
+    /// Slope left, 0 for closed forms.
+    fn gap(&self) -> f64;
+    /// Whether standard errors are given.
+    fn has_inference(&self) -> bool;
+    fn header(&self) -> &ModelHeader;
+    fn terms(&self) -> Vec<Term>;
+    fn facts(&self) -> Vec<(String, String)>;
+    fn warnings(&self) -> Vec<String>;
+    fn to_json(&self) -> Result<String>;
+    fn to_bytes(&self) -> Result<Vec<u8>>;
+}
+
+/// `|a - b| <= r max(1, |b|)` for every element.
+#[track_caller]
+pub fn close(a: &[f64], b: &[f64], r: f64) {
+    assert_eq!(a.len(), b.len());
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        let within = (a - b).abs() <= r * b.abs().max(1.0);
+        assert!(within, "element {i}: {a:e} against {b:e}");
+    }
+}
+
+/// The same bits.
+#[track_caller]
+pub fn strict(a: &[f64], b: &[f64]) {
+    assert_eq!(a.len(), b.len());
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        assert_eq!(a.to_bits(), b.to_bits(), "element {i}: {a:e} against {b:e}");
+    }
+}
+
+/// Values of parameters in the order of their names.
+pub fn by_name(model: &dyn Fitted) -> Vec<f64> {
+    let mut parameters = model.parameters();
+    parameters.sort_by(|a, b| a.0.cmp(&b.0));
+    parameters.into_iter().map(|(_, value)| value).collect()
+}
+
+/// The error of a fit that must fail; boxed models have no `Debug` for `unwrap_err`.
+#[track_caller]
+pub fn refused<T>(result: Result<T>) -> galen::Error {
+    match result {
+        Ok(_) => panic!("accepted"),
+        Err(error) => error,
+    }
+}
+
+#[track_caller]
+pub fn accepted<T>(result: Result<T>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("refused: {error}"),
+    }
+}
