@@ -78,7 +78,8 @@ fn timed<T>(mut work: impl FnMut() -> Outcome<T>) -> Outcome<(Vec<f64>, T)> {
     }
 }
 
-/// Ridge logistic regression at scikit-learn's C = 1: strength 1 / rows, raw units.
+/// Ridge logistic regression at scikit-learn's C = 1: strength 1 / rows, raw units. The optimality
+/// gap is a tenth of scikit-learn's default tolerance, which is on the same scale.
 fn logistic(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
     let (x, y) = (load(data, "c1_Xs_tr")?, flags(&load(data, "c1_y_tr")?));
     let (test, truth) = (load(data, "c1_Xs_te")?, flags(&load(data, "c1_y_te")?));
@@ -87,7 +88,7 @@ fn logistic(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
     let params = LogisticRegression::params()
         .strength(strength)
         .standardize(false)
-        .tolerance(1e-6);
+        .tolerance(1e-5);
     let (times, model) = timed(|| Ok(params.fit(&cohort)?))?;
     let start = Instant::now();
     let risk = model.predict_risk(&test)?;

@@ -29,6 +29,53 @@ impl Reader<'_> {
     }
 }
 
+/// Rows and columns of one tile of a transposition: 16 x 16 doubles are 32 cache lines.
+const TILE: usize = 16;
+
+/// Rows `start..start + n_rows` of an array as columns one after the other; `None` for a matrix,
+/// whose columns are already contiguous. Tiles keep both sides of the transposition in cache.
+pub(crate) fn transposed(rows: RowsSource<'_>, start: usize, n_rows: usize) -> Option<Vec<f64>> {
+    let RowsSource::Array(array) = rows else {
+        return None;
+    };
+    let n_columns = array.ncols();
+    let part = array.slice_axis(ndarray::Axis(0), (start..start + n_rows).into());
+    let mut out = vec![0.0; n_rows * n_columns];
+    let Some(flat) = part.as_slice() else {
+        for (column, slot) in part
+            .columns()
+            .into_iter()
+            .zip(out.chunks_exact_mut(n_rows.max(1)))
+        {
+            column
+                .iter()
+                .zip(slot)
+                .for_each(|(value, slot)| *slot = *value);
+        }
+        return Some(out);
+    };
+    for first_row in (0..n_rows).step_by(TILE) {
+        let last_row = (first_row + TILE).min(n_rows);
+        for first_column in (0..n_columns).step_by(TILE) {
+            let last_column = (first_column + TILE).min(n_columns);
+            for column in first_column..last_column {
+                let slots = &mut out[column * n_rows + first_row..column * n_rows + last_row];
+                for (offset, slot) in slots.iter_mut().enumerate() {
+                    *slot = flat[(first_row + offset) * n_columns + column];
+                }
+            }
+        }
+    }
+    Some(out)
+}
+
+/// Whether no value is NaN or infinite; looks at all values, which is faster than stopping early.
+pub(crate) fn all_finite(values: &[f64]) -> bool {
+    values
+        .iter()
+        .fold(true, |finite, value| finite & value.is_finite())
+}
+
 /// The schema of rows; features of an array are called `x0`, `x1`, ...
 pub(crate) fn schema_of(rows: RowsSource<'_>) -> Result<(Schema, bool)> {
     match rows {

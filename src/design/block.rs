@@ -10,7 +10,7 @@
 //! stored raw; their centring is implicit: a term `z = (x - c) / s` is never written out as a
 //! dense column unless a Gram matrix needs it.
 
-use crate::design::align::{Reader, align, not_finite, refuse_infinite};
+use crate::design::align::{Reader, align, all_finite, not_finite, refuse_infinite, transposed};
 use crate::design::encode::{Encoder, Encoding};
 use crate::design::prepare::Unseen;
 use crate::error::{ErrorKind, Result};
@@ -69,7 +69,8 @@ impl Encoder {
         let mut start = range.start;
         while start < range.end {
             let n_rows = BLOCK_ROWS.min(range.end - start);
-            blocks.push(self.block(&readers, &tables, start, n_rows)?);
+            let columns = transposed(rows, start, n_rows);
+            blocks.push(self.block(&readers, &tables, columns.as_deref(), start, n_rows)?);
             start += n_rows;
         }
         Ok(Design { blocks })
@@ -79,6 +80,7 @@ impl Encoder {
         &self,
         readers: &[Reader<'_>],
         tables: &[Vec<Option<u32>>],
+        columns: Option<&[f64]>,
         start: usize,
         n_rows: usize,
     ) -> Result<Block> {
@@ -105,7 +107,24 @@ impl Encoder {
                         }
                         continue;
                     }
-                    readers[position].fill(start, &mut buffer);
+                    match columns {
+                        Some(columns) => {
+                            let column = &columns[position * n_rows..(position + 1) * n_rows];
+                            buffer.copy_from_slice(column);
+                        }
+                        None => readers[position].fill(start, &mut buffer),
+                    }
+                    if all_finite(&buffer) && !spec.constant {
+                        for value in &mut buffer {
+                            *value = (*value - spec.center) / spec.scale;
+                        }
+                        block.dense_terms.push(*term);
+                        block.dense.extend_from_slice(&buffer);
+                        if let Some(missing) = missing {
+                            block.push_sparse(*missing, std::iter::empty());
+                        }
+                        continue;
+                    }
                     refuse_infinite(feature, start, &buffer)?;
                     let mut absent = Vec::new();
                     for (row, value) in buffer.iter_mut().enumerate() {

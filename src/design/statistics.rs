@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::design::align::{Reader, align, refuse_infinite};
+use crate::design::align::{Reader, align, all_finite, refuse_infinite, transposed};
 use crate::error::{ErrorKind, Result};
 use crate::estimator::rounds::Batch;
 use crate::matrix::Schema;
@@ -65,15 +65,28 @@ impl Statistics {
             Some(weights) => weights[batch.range.clone()].to_vec(),
             None => vec![1.0; batch.range.len()],
         };
-        let mut buffer = vec![0.0; batch.range.len()];
+        let n_rows = batch.range.len();
+        let weighted = batch.weights.is_some();
+        let columns = transposed(batch.rows, start, n_rows);
+        let mut buffer = vec![0.0; n_rows];
         let mut features = Vec::with_capacity(schema.len());
-        for (feature, reader) in schema.features().iter().zip(&readers) {
-            features.push(if feature.kind().is_categorical() {
-                level_sums(reader, start, &weights)
+        for (position, (feature, reader)) in schema.features().iter().zip(&readers).enumerate() {
+            if feature.kind().is_categorical() {
+                features.push(level_sums(reader, start, &weights));
+                continue;
+            }
+            let values = match &columns {
+                Some(columns) => &columns[position * n_rows..(position + 1) * n_rows],
+                None => {
+                    reader.fill(start, &mut buffer);
+                    &buffer[..]
+                }
+            };
+            features.push(if !weighted && all_finite(values) {
+                complete_sums(values)
             } else {
-                reader.fill(start, &mut buffer);
-                refuse_infinite(feature, start, &buffer)?;
-                number_sums(&buffer, &weights, batch.weights.is_some())
+                refuse_infinite(feature, start, values)?;
+                number_sums(values, &weights, weighted)
             });
         }
         Ok(Self {
@@ -170,6 +183,19 @@ impl Statistics {
                 FeatureSums::Levels { levels, .. } => levels.len() + 1,
             })
             .sum()
+    }
+}
+
+/// The sums of a column without gaps or weights.
+fn complete_sums(values: &[f64]) -> FeatureSums {
+    let first = values.first().copied().unwrap_or(0.0);
+    FeatureSums::Number {
+        moments: Moments::of(values, None),
+        present: values.len() as u64,
+        missing: Tally::default(),
+        varies: values
+            .iter()
+            .fold(false, |varies, value| varies | (*value != first)),
     }
 }
 

@@ -17,7 +17,10 @@ pub(crate) struct Moments {
 impl Moments {
     /// The moments of a slice in two passes; exact centring keeps the digits of the deviations.
     pub(crate) fn of(values: &[f64], weights: Option<&[f64]>) -> Self {
-        let weight_of = |index: usize| weights.map_or(1.0, |weights| weights[index]);
+        let Some(weights) = weights else {
+            return Self::of_equal(values);
+        };
+        let weight_of = |index: usize| weights[index];
         let (mut weight, mut total) = (0.0, 0.0);
         // Sums are taken about the first value, so that a large common offset costs no digits.
         let origin = values.first().copied().unwrap_or(0.0);
@@ -35,6 +38,24 @@ impl Moments {
             squares += weight_of(index) * deviation * deviation;
             drift += weight_of(index) * deviation;
         }
+        Self {
+            weight,
+            mean: mean + drift / weight,
+            squares: squares - drift * drift / weight,
+        }
+    }
+
+    /// The same with all weights one: eight running sums, added in a fixed order.
+    fn of_equal(values: &[f64]) -> Self {
+        if values.is_empty() {
+            return Self::default();
+        }
+        let weight = values.len() as f64;
+        let origin = values[0];
+        let total = lanes(values, |value| value - origin);
+        let mean = origin + total / weight;
+        let squares = lanes(values, |value| (value - mean) * (value - mean));
+        let drift = lanes(values, |value| value - mean);
         Self {
             weight,
             mean: mean + drift / weight,
@@ -77,6 +98,22 @@ impl Moments {
             0.0
         }
     }
+}
+
+/// Sum of a function of the values in eight lanes.
+#[inline(always)]
+fn lanes(values: &[f64], of: impl Fn(f64) -> f64) -> f64 {
+    let (head, tail) = values.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for chunk in head {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += of(*value);
+        }
+    }
+    let rest: f64 = tail.iter().map(|value| of(*value)).sum();
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
+        + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+        + rest
 }
 
 #[cfg(test)]
