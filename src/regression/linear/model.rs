@@ -9,7 +9,7 @@ use super::params::{Covariance, LinearRegressionParams, NAME, RowWeights};
 use crate::design::encode::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::RowsAccess;
-use crate::estimator::{Model, ModelHeader, Regress, Rows, RowsSource, Summary, Term};
+use crate::estimator::{Model, ModelHeader, Persist, Regress, Rows, RowsSource, Summary, Term};
 use crate::numeric::parallel;
 use crate::numeric::special::{f_upper, t_upper, t_upper_quantile};
 use crate::numeric::twofold::Twofold;
@@ -87,6 +87,17 @@ impl TryFrom<Wire> for LinearRegression {
     type Error = Error;
 
     fn try_from(wire: Wire) -> Result<Self> {
+        let model = Self { wire };
+        model.check()?;
+        Ok(model)
+    }
+}
+
+impl Persist for LinearRegression {
+    const KIND: &'static str = "linear-regression";
+
+    fn check(&self) -> Result<()> {
+        let wire = &self.wire;
         let refuse = |what: &str| Err(ErrorKind::Saved(format!("{NAME}: {what}")).into());
         if wire.header.estimator != NAME {
             return refuse("another estimator in the header");
@@ -116,22 +127,20 @@ impl TryFrom<Wire> for LinearRegression {
             wire.reciprocal_condition,
         ];
         let positive = [wire.df, wire.test_df, wire.weight, wire.unit];
-        let model = Self { wire };
-        let wire = &model.wire;
         if !wire.point.iter().all(|b| b.is_normal())
             || !wire.covariance.iter().all(|v| v.is_finite())
             || !(0..k).all(|j| wire.covariance[j * k + j] >= 0.0)
             || !squares.iter().all(|v| v.is_finite() && *v >= 0.0)
             || !positive.iter().all(|v| v.is_finite() && *v > 0.0)
-            || !model.estimates().iter().all(|b| b.is_finite())
-            || !model.residual_sum_of_squares().is_finite()
+            || !self.estimates().iter().all(|b| b.is_finite())
+            || !self.residual_sum_of_squares().is_finite()
         {
             return refuse("numbers must be finite, sums of squares not negative");
         }
         if !(wire.level > 0.0 && wire.level < 1.0) {
             return refuse("level must be within (0, 1)");
         }
-        Ok(model)
+        Ok(())
     }
 }
 
