@@ -153,7 +153,8 @@ pub struct OverallTest {
     pub df_model: f64,
     /// Degrees of freedom of the residuals.
     pub df_residual: f64,
-    /// P(F > statistic) where all coefficients are zero.
+    /// P(F > statistic) where all coefficients are zero; the smallest positive normal number where
+    /// it is smaller than that.
     pub p: f64,
 }
 
@@ -345,7 +346,7 @@ impl LinearRegression {
             statistic,
             df_model,
             df_residual,
-            p: f_upper(statistic, df_model, df_residual),
+            p: shown(f_upper(statistic, df_model, df_residual)),
         })
     }
 
@@ -412,27 +413,43 @@ impl<R: Rows> PredictInplace<R, Array1<f64>> for LinearRegression {
 
 impl Summary for LinearRegression {
     /// Student's t and its intervals; no test where a standard error is zero. Aliased terms are
-    /// not listed.
+    /// listed with an estimate of 0 and nothing else. A p-value too small for a number is the
+    /// smallest positive normal one, never 0.
     fn terms(&self) -> Vec<Term> {
-        let df = self.wire.test_df;
-        let reach = t_upper_quantile((1.0 - self.wire.level) / 2.0, df);
-        self.names()
-            .into_iter()
-            .zip(self.estimates())
-            .zip(self.standard_errors())
-            .map(|((name, estimate), error)| {
-                let t = (error > 0.0).then(|| estimate / error);
-                Term {
+        let wire = &self.wire;
+        let df = wire.test_df;
+        let reach = t_upper_quantile((1.0 - wire.level) / 2.0, df);
+        let mut inferred = self.estimates().into_iter().zip(self.standard_errors());
+        let mut line = |name: &str, kept: bool| {
+            let Some((estimate, error)) = kept.then(|| inferred.next()).flatten() else {
+                return Term {
                     name: name.to_string(),
-                    estimate,
-                    standard_error: Some(error),
-                    statistic: t,
-                    p: t.map(|t| (2.0 * t_upper(t.abs(), df)).min(1.0)),
-                    lower: Some(estimate - reach * error),
-                    upper: Some(estimate + reach * error),
-                }
-            })
-            .collect()
+                    estimate: 0.0,
+                    standard_error: None,
+                    statistic: None,
+                    p: None,
+                    lower: None,
+                    upper: None,
+                };
+            };
+            let t = (error > 0.0).then(|| estimate / error);
+            Term {
+                name: name.to_string(),
+                estimate,
+                standard_error: Some(error),
+                statistic: t,
+                p: t.map(|t| shown(2.0 * t_upper(t.abs(), df))),
+                lower: Some(estimate - reach * error),
+                upper: Some(estimate + reach * error),
+            }
+        };
+        let mut terms = Vec::with_capacity(wire.encoder.n_terms() + 1);
+        terms.extend(wire.intercept.then(|| line(INTERCEPT, true)));
+        for (number, term) in wire.encoder.terms().iter().enumerate() {
+            let kept = wire.kept.binary_search(&(number as u32)).is_ok();
+            terms.push(line(&term.name, kept));
+        }
+        terms
     }
 
     fn facts(&self) -> Vec<(String, String)> {
@@ -444,6 +461,7 @@ impl Summary for LinearRegression {
             ("rows".into(), wire.header.n_rows.to_string()),
             ("sum of weights".into(), format!("{}", wire.weight)),
             ("row weights".into(), format!("{:?}", wire.row_weights)),
+            ("terms".into(), wire.encoder.n_terms().to_string()),
             ("coefficients".into(), self.rank().to_string()),
             ("residual degrees of freedom".into(), format!("{}", wire.df)),
             (
@@ -474,7 +492,7 @@ impl Summary for LinearRegression {
         let mut warnings = Vec::new();
         if !wire.aliased.is_empty() {
             warnings.push(format!(
-                "no coefficient, as constant or combinations of earlier terms: {}",
+                "left out as constant or combinations of earlier terms: {}",
                 wire.aliased.join(", ")
             ));
         }
@@ -495,6 +513,11 @@ impl Summary for LinearRegression {
         }
         warnings
     }
+}
+
+/// A p-value as it is given: within (0, 1], however small.
+fn shown(p: f64) -> f64 {
+    p.clamp(f64::MIN_POSITIVE, 1.0)
 }
 
 impl approx::AbsDiffEq for LinearRegression {

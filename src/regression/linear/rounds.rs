@@ -314,9 +314,9 @@ impl LinearRounds {
         let columns = encoder.n_terms() + usize::from(intercept);
         if columns > MAX_COLUMNS {
             return Err(ErrorKind::TooLarge {
-                what: "columns of a least-squares fit",
-                bytes: columns as u64,
-                ceiling: MAX_COLUMNS as u64,
+                what: "factor of a least-squares fit",
+                bytes: 8 * (columns as u64).pow(2),
+                ceiling: 8 * (MAX_COLUMNS as u64).pow(2),
             }
             .into());
         }
