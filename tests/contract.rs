@@ -14,6 +14,8 @@ mod data;
 mod laws;
 #[path = "contract/linear.rs"]
 mod linear;
+#[path = "contract/linear_shards.rs"]
+mod linear_shards;
 #[path = "contract/linfa_interop.rs"]
 mod linfa_interop;
 #[path = "contract/logistic.rs"]
