@@ -12,6 +12,10 @@ mod bad_input;
 mod data;
 #[path = "contract/laws.rs"]
 mod laws;
+#[path = "contract/linear.rs"]
+mod linear;
+#[path = "contract/linear_shards.rs"]
+mod linear_shards;
 #[path = "contract/linfa_interop.rs"]
 mod linfa_interop;
 #[path = "contract/logistic.rs"]
@@ -36,7 +40,8 @@ fn subjects() -> Vec<Box<dyn Subject>> {
         Box::new(logistic::ridge()),
         Box::new(logistic::elastic_net()),
         Box::new(logistic::path()),
-        // Box::new(linear::ordinary()), with `mod linear` beside `mod logistic`.
+        Box::new(linear::ordinary()),
+        Box::new(linear::careful()),
     ]
 }
 

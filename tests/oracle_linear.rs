@@ -300,7 +300,9 @@ fn every_number_of_r() {
             .collect();
         assert_eq!(model.aliased(), aliased, "{name}");
         assert_eq!(model.rank() as u64, expected["rank"].as_u64().unwrap());
-        let terms = model.terms();
+        // R gives no coefficient to terms left out; here they are listed without an error.
+        let mut terms = model.terms();
+        terms.retain(|term| term.standard_error.is_some());
         let of = |pick: fn(&galen::estimator::Term) -> Option<f64>| -> Vec<f64> {
             terms.iter().map(|term| pick(term).unwrap()).collect()
         };

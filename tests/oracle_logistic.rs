@@ -5,6 +5,8 @@
 
 #[path = "oracle_logistic/glm.rs"]
 mod glm;
+#[path = "oracle_logistic/imputation.rs"]
+mod imputation;
 #[path = "oracle_logistic/paths.rs"]
 mod paths;
 #[path = "oracle_logistic/separation.rs"]

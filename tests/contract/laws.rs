@@ -1,7 +1,8 @@
 //! C37-C53: laws of a fit.
 
 use galen::estimator::{Cohort, KFold};
-use galen::matrix::{Binary, RowKeys};
+use galen::matrix::{Binary, RowKeys, Values};
+use linfa::dataset::AsSingleTargets;
 use ndarray::{Array2, Axis, Slice};
 
 use crate::data::{Data, b1, b2, b7, base, named, names, shuffled};
@@ -263,28 +264,34 @@ pub fn c49(subject: &dyn Subject) -> Applies {
 }
 
 pub fn c51(subject: &dyn Subject) -> Applies {
-    if subject.task() != Task::Classify {
-        return Applies::No("folds of numbers are tested with their estimator");
-    }
-    let data = b1();
+    let data = base(subject.task());
+    let n = data.y.len();
     let fit_fold = |x: &Array2<f64>| {
-        let matrix = named(x, &names(4))
-            .with_keys(RowKeys::none().patients(0..60))
+        let matrix = named(x, &names(x.ncols()))
+            .with_keys(RowKeys::none().patients(0..n as u32))
             .expect("keys");
-        let target = Binary::from_flags("event", data.y.iter().map(|y| *y == 1.0));
-        let folds = KFold::new(5)
-            .seed(3)
-            .split(&Cohort::new(matrix, target))
-            .expect("folds");
-        let train = &folds[0].train;
-        let y: Vec<f64> = train
-            .targets
-            .values()
-            .iter()
-            .map(|event| f64::from(u8::from(*event)))
-            .collect();
-        let model = accepted(subject.fit(Input::Matrix(&train.records), &y));
-        let patients = train.records.keys().patient_keys().expect("patients");
+        let folds = KFold::new(5).seed(3);
+        let (records, y) = match subject.task() {
+            Task::Classify => {
+                let target = Binary::from_flags("event", data.y.iter().map(|y| *y == 1.0));
+                let folds = folds.split(&Cohort::new(matrix, target)).expect("folds");
+                let train = &folds[0].train;
+                let events = train.targets.values().iter();
+                let y: Vec<f64> = events.map(|event| f64::from(u8::from(*event))).collect();
+                (train.records.clone(), y)
+            }
+            Task::Regress => {
+                let target = Values::new(data.y.clone()).expect("finite");
+                let folds = folds.split(&Cohort::new(matrix, target)).expect("folds");
+                let train = &folds[0].train;
+                (
+                    train.records.clone(),
+                    train.targets.as_single_targets().to_vec(),
+                )
+            }
+        };
+        let model = accepted(subject.fit(Input::Matrix(&records), &y));
+        let patients = records.keys().patient_keys().expect("patients");
         let kept: Vec<usize> = (0..y.len())
             .map(|row| patients.label(row).parse().expect("a number"))
             .collect();
@@ -298,7 +305,7 @@ pub fn c51(subject: &dyn Subject) -> Applies {
     strict(&by_name(&*by_hand), &expected);
     // Other values on the test side: the same model.
     let mut other = data.x.clone();
-    for row in (0..60).filter(|row| !kept.contains(row)) {
+    for row in (0..n).filter(|row| !kept.contains(row)) {
         other.row_mut(row).fill(-1e5);
     }
     let (found, again) = fit_fold(&other);

@@ -11,15 +11,15 @@ use galen::matrix::{Binary, Column, Feature, PatientMatrix, Schema};
 use crate::data::{Recurrence, b7};
 use crate::subject::{Fitted, Task, by_name, close, strict};
 
-const OPEN: Disclosure = Disclosure {
+pub const OPEN: Disclosure = Disclosure {
     smallest_count: 1,
     numbers_per_row: f64::INFINITY,
 };
 
-type Link<'a> = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>> + 'a>;
+pub type Link<'a> = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>> + 'a>;
 
 /// B7 with gaps, a sparse count and a category.
-fn cohort() -> (PatientMatrix, Vec<bool>) {
+pub fn cohort() -> (PatientMatrix, Vec<bool>) {
     let mut data = b7(Task::Classify);
     let n = data.y.len();
     for row in (0..n).step_by(13) {
@@ -65,7 +65,7 @@ fn batch(matrix: &PatientMatrix, events: &[bool], rows: &[usize], turned: bool) 
 }
 
 /// Cuts of unequal size.
-fn cut(n: usize, shards: usize) -> Vec<Vec<usize>> {
+pub fn cut(n: usize, shards: usize) -> Vec<Vec<usize>> {
     let mut parts = vec![Vec::new(); shards];
     for row in 0..n {
         let part = if shards == 1 {

@@ -15,7 +15,7 @@ pub enum Applies {
 pub enum Task {
     /// A target of 0 and 1, where 1 is the event.
     Classify,
-    #[allow(dead_code)] // for the first estimator of numbers
+    /// A target of numbers.
     Regress,
 }
 

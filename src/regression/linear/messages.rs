@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::columns::{Plan, Residuals, Solution};
+use crate::design::fills::{FillQuestion, FillSums};
 use crate::design::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::rounds::Partial;
@@ -18,6 +19,7 @@ pub struct LinearQuestion(pub(super) Ask);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Ask {
     Prepare,
+    Fill(FillQuestion),
     /// The factor of these terms and the target.
     Factor(Arc<Plan>, Vec<u32>),
     Refine(Arc<Plan>, Solution),
@@ -31,6 +33,7 @@ pub struct LinearPartial(pub(super) Answer);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Answer {
     Prepared(Statistics, TargetSums),
+    Fill(FillSums),
     Factor(u64, Factor),
     Residuals(Residuals),
     Scores(Scores),
@@ -83,6 +86,7 @@ impl Partial for LinearPartial {
                 };
                 Answer::Prepared(a.merge(b)?, sums)
             }
+            (Answer::Fill(a), Answer::Fill(b)) => Answer::Fill(a.merge(b)?),
             (Answer::Factor(n, a), Answer::Factor(m, b)) => {
                 Answer::Factor(n + m, a.merge(b).ok_or_else(differ)?)
             }
@@ -102,6 +106,7 @@ impl Partial for LinearPartial {
     fn n_rows(&self) -> u64 {
         match &self.0 {
             Answer::Prepared(_, target) => target.rows,
+            Answer::Fill(sums) => sums.n_rows(),
             Answer::Factor(rows, _) => *rows,
             Answer::Residuals(sums) => sums.rows,
             Answer::Scores(scores) => scores.rows,
@@ -111,6 +116,7 @@ impl Partial for LinearPartial {
     fn smallest_count(&self) -> u64 {
         match &self.0 {
             Answer::Prepared(statistics, _) => statistics.smallest_count(),
+            Answer::Fill(sums) => sums.smallest_count(),
             _ => self.n_rows(),
         }
     }
@@ -118,6 +124,7 @@ impl Partial for LinearPartial {
     fn n_numbers(&self) -> usize {
         match &self.0 {
             Answer::Prepared(statistics, _) => statistics.n_numbers() + 3,
+            Answer::Fill(sums) => sums.n_numbers(),
             Answer::Factor(_, factor) => factor.k * (factor.k + 1) / 2,
             Answer::Residuals(sums) => sums.gradient.len() + 1,
             Answer::Scores(scores) => scores.k * (scores.k + 1) / 2,

@@ -9,7 +9,7 @@ use super::params::{Covariance, LinearRegressionParams, NAME, RowWeights};
 use crate::design::encode::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::RowsAccess;
-use crate::estimator::{Model, ModelHeader, Regress, Rows, RowsSource, Summary, Term};
+use crate::estimator::{Model, ModelHeader, Persist, Regress, Rows, RowsSource, Summary, Term};
 use crate::numeric::parallel;
 use crate::numeric::special::{f_upper, t_upper, t_upper_quantile};
 use crate::numeric::twofold::Twofold;
@@ -87,6 +87,17 @@ impl TryFrom<Wire> for LinearRegression {
     type Error = Error;
 
     fn try_from(wire: Wire) -> Result<Self> {
+        let model = Self { wire };
+        model.check()?;
+        Ok(model)
+    }
+}
+
+impl Persist for LinearRegression {
+    const KIND: &'static str = "linear-regression";
+
+    fn check(&self) -> Result<()> {
+        let wire = &self.wire;
         let refuse = |what: &str| Err(ErrorKind::Saved(format!("{NAME}: {what}")).into());
         if wire.header.estimator != NAME {
             return refuse("another estimator in the header");
@@ -116,22 +127,20 @@ impl TryFrom<Wire> for LinearRegression {
             wire.reciprocal_condition,
         ];
         let positive = [wire.df, wire.test_df, wire.weight, wire.unit];
-        let model = Self { wire };
-        let wire = &model.wire;
         if !wire.point.iter().all(|b| b.is_normal())
             || !wire.covariance.iter().all(|v| v.is_finite())
             || !(0..k).all(|j| wire.covariance[j * k + j] >= 0.0)
             || !squares.iter().all(|v| v.is_finite() && *v >= 0.0)
             || !positive.iter().all(|v| v.is_finite() && *v > 0.0)
-            || !model.estimates().iter().all(|b| b.is_finite())
-            || !model.residual_sum_of_squares().is_finite()
+            || !self.estimates().iter().all(|b| b.is_finite())
+            || !self.residual_sum_of_squares().is_finite()
         {
             return refuse("numbers must be finite, sums of squares not negative");
         }
         if !(wire.level > 0.0 && wire.level < 1.0) {
             return refuse("level must be within (0, 1)");
         }
-        Ok(model)
+        Ok(())
     }
 }
 
@@ -144,7 +153,8 @@ pub struct OverallTest {
     pub df_model: f64,
     /// Degrees of freedom of the residuals.
     pub df_residual: f64,
-    /// P(F > statistic) where all coefficients are zero.
+    /// P(F > statistic) where all coefficients are zero; the smallest positive normal number where
+    /// it is smaller than that.
     pub p: f64,
 }
 
@@ -336,7 +346,7 @@ impl LinearRegression {
             statistic,
             df_model,
             df_residual,
-            p: f_upper(statistic, df_model, df_residual),
+            p: shown(f_upper(statistic, df_model, df_residual)),
         })
     }
 
@@ -403,27 +413,43 @@ impl<R: Rows> PredictInplace<R, Array1<f64>> for LinearRegression {
 
 impl Summary for LinearRegression {
     /// Student's t and its intervals; no test where a standard error is zero. Aliased terms are
-    /// not listed.
+    /// listed with an estimate of 0 and nothing else. A p-value too small for a number is the
+    /// smallest positive normal one, never 0.
     fn terms(&self) -> Vec<Term> {
-        let df = self.wire.test_df;
-        let reach = t_upper_quantile((1.0 - self.wire.level) / 2.0, df);
-        self.names()
-            .into_iter()
-            .zip(self.estimates())
-            .zip(self.standard_errors())
-            .map(|((name, estimate), error)| {
-                let t = (error > 0.0).then(|| estimate / error);
-                Term {
+        let wire = &self.wire;
+        let df = wire.test_df;
+        let reach = t_upper_quantile((1.0 - wire.level) / 2.0, df);
+        let mut inferred = self.estimates().into_iter().zip(self.standard_errors());
+        let mut line = |name: &str, kept: bool| {
+            let Some((estimate, error)) = kept.then(|| inferred.next()).flatten() else {
+                return Term {
                     name: name.to_string(),
-                    estimate,
-                    standard_error: Some(error),
-                    statistic: t,
-                    p: t.map(|t| (2.0 * t_upper(t.abs(), df)).min(1.0)),
-                    lower: Some(estimate - reach * error),
-                    upper: Some(estimate + reach * error),
-                }
-            })
-            .collect()
+                    estimate: 0.0,
+                    standard_error: None,
+                    statistic: None,
+                    p: None,
+                    lower: None,
+                    upper: None,
+                };
+            };
+            let t = (error > 0.0).then(|| estimate / error);
+            Term {
+                name: name.to_string(),
+                estimate,
+                standard_error: Some(error),
+                statistic: t,
+                p: t.map(|t| shown(2.0 * t_upper(t.abs(), df))),
+                lower: Some(estimate - reach * error),
+                upper: Some(estimate + reach * error),
+            }
+        };
+        let mut terms = Vec::with_capacity(wire.encoder.n_terms() + 1);
+        terms.extend(wire.intercept.then(|| line(INTERCEPT, true)));
+        for (number, term) in wire.encoder.terms().iter().enumerate() {
+            let kept = wire.kept.binary_search(&(number as u32)).is_ok();
+            terms.push(line(&term.name, kept));
+        }
+        terms
     }
 
     fn facts(&self) -> Vec<(String, String)> {
@@ -435,6 +461,7 @@ impl Summary for LinearRegression {
             ("rows".into(), wire.header.n_rows.to_string()),
             ("sum of weights".into(), format!("{}", wire.weight)),
             ("row weights".into(), format!("{:?}", wire.row_weights)),
+            ("terms".into(), wire.encoder.n_terms().to_string()),
             ("coefficients".into(), self.rank().to_string()),
             ("residual degrees of freedom".into(), format!("{}", wire.df)),
             (
@@ -465,7 +492,7 @@ impl Summary for LinearRegression {
         let mut warnings = Vec::new();
         if !wire.aliased.is_empty() {
             warnings.push(format!(
-                "no coefficient, as constant or combinations of earlier terms: {}",
+                "left out as constant or combinations of earlier terms: {}",
                 wire.aliased.join(", ")
             ));
         }
@@ -486,6 +513,11 @@ impl Summary for LinearRegression {
         }
         warnings
     }
+}
+
+/// A p-value as it is given: within (0, 1], however small.
+fn shown(p: f64) -> f64 {
+    p.clamp(f64::MIN_POSITIVE, 1.0)
 }
 
 impl approx::AbsDiffEq for LinearRegression {

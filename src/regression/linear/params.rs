@@ -3,7 +3,7 @@
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
-use crate::design::{Impute, Preparation};
+use crate::design::Preparation;
 use crate::error::{Error, Result};
 use crate::estimator::params::Checker;
 
@@ -136,15 +136,6 @@ impl ParamGuard for LinearRegressionParams {
             "within [0, 1)",
         )?;
         params.preparation.check(NAME)?;
-        checker.require(
-            !matches!(
-                params.preparation.impute,
-                Impute::Median | Impute::MostFrequent
-            ),
-            "impute",
-            "Median or MostFrequent",
-            "Mean, Constant or Refuse (sums over rows give no median)",
-        )?;
         Ok(params)
     }
 
@@ -157,6 +148,7 @@ impl ParamGuard for LinearRegressionParams {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::design::Impute;
 
     #[test]
     fn every_setting_outside_its_range_is_named() {
@@ -171,10 +163,6 @@ mod tests {
             (
                 default().preparation(Preparation::default().min_level_rows(0)),
                 "min_level_rows",
-            ),
-            (
-                default().preparation(Preparation::default().impute(Impute::Median)),
-                "impute",
             ),
             (
                 default().preparation(Preparation::default().impute(Impute::Constant(f64::NAN))),

@@ -1,7 +1,8 @@
-//! The fit as rounds: prepare, factor, refine, and gather scores where they are asked for.
+//! The fit as rounds: prepare, fill, factor, refine, and gather scores where they are asked for.
 //!
 //! ```text
 //! prepare    levels, means, spreads of columns and target
+//! fill       medians or most frequent values, where the preparation wants them
 //! factor     R of [1 Z y] on standardised columns, merged over chunks (TSQR): first solution, rank
 //! refine     r = y - X b with twice the digits on the raw columns; b += (R'R)^-1 X'r
 //!            again until b stands still
@@ -21,6 +22,7 @@ use super::solve::{SETTLED, add_step, independent, is_small, raw_step, weakest};
 use crate::design::Coding;
 use crate::design::block::{Block, Design};
 use crate::design::encode::{Encoder, power_of_two};
+use crate::design::fills::FillSearch;
 use crate::design::statistics::Statistics;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::Schema;
@@ -80,6 +82,9 @@ pub struct LinearOutcome {
 /// What the coordinator remembers.
 #[derive(Debug, Default)]
 pub struct LinearState {
+    /// What preparation learnt, while fill values are still searched for.
+    prepared: Option<(Statistics, TargetSums)>,
+    fills: Option<FillSearch>,
     outcome: Option<LinearOutcome>,
     target: TargetSums,
     smallest_level: u64,
@@ -136,6 +141,7 @@ impl Rounds for LinearRounds {
                     TargetSums::of(&target, &weights),
                 )
             }
+            Ask::Fill(question) => Answer::Fill(question.answer(&self.schema, batch)?),
             Ask::Factor(plan, set) => {
                 prepare(plan, batch, local)?;
                 let k = plan.ones() + set.len() + 1;
@@ -184,10 +190,23 @@ impl Rounds for LinearRounds {
     ) -> Result<Next<Self::Question, Self::Outcome>> {
         match (question.0, total.0) {
             (Ask::Prepare, Answer::Prepared(statistics, target)) => {
-                let (plan, set) = self.plan(&statistics, target)?;
-                state.target = target;
-                state.smallest_level = statistics.smallest_count();
-                Ok(ask(Ask::Factor(Arc::new(plan), set)))
+                match FillSearch::start(&self.schema, &self.params.preparation) {
+                    None => self.conclude_preparation(state, &statistics, target, None),
+                    Some((search, question)) => {
+                        state.prepared = Some((statistics, target));
+                        state.fills = Some(search);
+                        Ok(ask(Ask::Fill(question)))
+                    }
+                }
+            }
+            (Ask::Fill(_), Answer::Fill(sums)) => {
+                match state.fills.as_mut().ok_or_else(early)?.advance(&sums)? {
+                    Next::Ask(question) => Ok(ask(Ask::Fill(question))),
+                    Next::Done(fills) => {
+                        let (statistics, target) = state.prepared.take().ok_or_else(early)?;
+                        self.conclude_preparation(state, &statistics, target, Some(&fills))
+                    }
+                }
             }
             (Ask::Factor(plan, set), Answer::Factor(_, factor)) => {
                 let outcome = self.first_solution(state, plan, &set, &factor)?;
@@ -260,7 +279,25 @@ fn prepare(plan: &Plan, batch: &Batch<'_>, local: &mut LinearLocal) -> Result<()
 }
 
 impl LinearRounds {
-    fn plan(&self, statistics: &Statistics, target: TargetSums) -> Result<(Plan, Vec<u32>)> {
+    fn conclude_preparation(
+        &self,
+        state: &mut LinearState,
+        statistics: &Statistics,
+        target: TargetSums,
+        fills: Option<&[f64]>,
+    ) -> Result<Next<LinearQuestion, LinearOutcome>> {
+        let (plan, set) = self.plan(statistics, target, fills)?;
+        state.target = target;
+        state.smallest_level = statistics.smallest_count();
+        Ok(ask(Ask::Factor(Arc::new(plan), set)))
+    }
+
+    fn plan(
+        &self,
+        statistics: &Statistics,
+        target: TargetSums,
+        fills: Option<&[f64]>,
+    ) -> Result<(Plan, Vec<u32>)> {
         if target.rows == 0 {
             return Err(ErrorKind::NoEffectiveRows { what: NAME }.into());
         }
@@ -271,15 +308,15 @@ impl LinearRounds {
             preparation,
             preparation.coding.unwrap_or(Coding::Reference),
             statistics,
-            None,
+            fills,
         )?;
         let intercept = self.params.intercept;
         let columns = encoder.n_terms() + usize::from(intercept);
         if columns > MAX_COLUMNS {
             return Err(ErrorKind::TooLarge {
-                what: "columns of a least-squares fit",
-                bytes: columns as u64,
-                ceiling: MAX_COLUMNS as u64,
+                what: "factor of a least-squares fit",
+                bytes: 8 * (columns as u64).pow(2),
+                ceiling: 8 * (MAX_COLUMNS as u64).pow(2),
             }
             .into());
         }

@@ -1,5 +1,6 @@
 use super::tests::{agree, wide};
 use super::*;
+use crate::design::{Impute, Preparation};
 use crate::error::{Error, ErrorKind};
 use crate::estimator::rounds::{Disclosure, OwnedBatch, OwnedTarget, Parties, Party, Stream};
 use crate::estimator::{Cohort, Control, Fit, ParamGuard, Regress};
@@ -111,5 +112,57 @@ fn same_bits_at_any_number_of_threads() {
             .build()
             .unwrap();
         assert!(pool.install(run) == expected);
+    }
+}
+
+#[test]
+fn medians_and_modes_equal_a_table_filled_by_hand() {
+    let gap = f64::NAN;
+    let lab = vec![1.0, 9.0, gap, 2.0, 2.0, 30.0, gap, 4.0, 2.0, 5.0, gap, 7.0];
+    let age: Vec<f64> = (0..12).map(|row| f64::from(row * row % 17)).collect();
+    let y: Vec<f64> = (0..12).map(|row| f64::from(row * 7 % 12)).collect();
+    let weights = [
+        1.0, 2.0, 1.0, 0.0, 1.0, 1.0, 2.0, 1.0, 0.0, 3.0, 1.0, 1.0_f32,
+    ];
+    let build =
+        |lab: Vec<f64>| PatientMatrix::from_columns([("lab", lab), ("age", age.clone())]).unwrap();
+    let cohort = |matrix: PatientMatrix, weighted: bool| {
+        let cohort = Cohort::new(matrix, Values::new(y.clone()).unwrap());
+        match weighted {
+            true => cohort.with_weights(weights.to_vec().into()),
+            false => cohort,
+        }
+    };
+    // Present, unweighted: 1 2 2 2 4 5 7 9 30. With weights: 1 2 4 5 5 5 7 9 9 30.
+    for (impute, weighted, fill) in [
+        (Impute::Median, false, 4.0),
+        (Impute::MostFrequent, false, 2.0),
+        (Impute::Median, true, 5.0),
+        (Impute::MostFrequent, true, 5.0),
+    ] {
+        let preparation = Preparation::default().impute(impute).indicators(false);
+        let params = LinearRegression::params()
+            .preparation(preparation)
+            .check()
+            .unwrap();
+        let by_hand = lab.iter().map(|x| if x.is_nan() { fill } else { *x });
+        let by_hand = cohort(build(by_hand.collect()), weighted);
+        let expected = LinearRegression::params().fit(&by_hand).unwrap();
+        let gappy = build(lab.clone());
+        let found = params.fit(&cohort(gappy.clone(), weighted)).unwrap();
+        agree(&found, &expected, 1e-12);
+        for n in [1, 4] {
+            let mut parts = shards(&gappy, &y, n);
+            for (shard, part) in parts.iter_mut().enumerate().filter(|_| weighted) {
+                let own = (0..12).filter(|row| row * n / 12 == shard);
+                part.weights = Some(own.map(|row| f64::from(weights[row])).collect());
+            }
+            let rounds = params.rounds(gappy.schema()).unwrap();
+            let mut stream = Stream::new(|| parts.clone().into_iter().map(Ok));
+            let model = params
+                .fit_over(&rounds, &mut stream, &Control::silent())
+                .unwrap();
+            agree(&model, &expected, 1e-12);
+        }
     }
 }

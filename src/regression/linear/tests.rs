@@ -174,7 +174,17 @@ fn dependent_columns_are_named_and_later_ones_dropped() {
     let model = fit(wide, y.clone()).unwrap();
     assert_eq!(model.names(), ["intercept", "x0", "x3"]);
     assert_eq!(model.aliased(), ["x1", "x2", "x4"]);
+    // The report reads this beginning.
+    assert!(model.warnings()[0].starts_with("left out"));
     assert!(model.warnings()[0].contains("x1, x2, x4"));
+    let terms = model.terms();
+    let listed: Vec<_> = terms.iter().map(|term| &term.name[..]).collect();
+    assert_eq!(listed, ["intercept", "x0", "x1", "x2", "x3", "x4"]);
+    assert_eq!(terms[4].estimate, model.estimates()[2]);
+    for dropped in [2, 3, 5] {
+        assert_eq!(terms[dropped].estimate, 0.0);
+        assert!(terms[dropped].standard_error.is_none() && terms[dropped].p.is_none());
+    }
     let plain = fit(rows.clone(), y.clone()).unwrap();
     for (a, b) in model.estimates().iter().zip(plain.estimates()) {
         assert!((a - b).abs() < 1e-13);
