@@ -9,7 +9,7 @@ use galen::ingest::{CohortFlow, TableReader};
 use galen::matrix::{Column, Sensitive};
 use galen::prelude::*;
 
-pub type Outcome<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub(crate) type Outcome<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const DATA: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -40,7 +40,7 @@ const MIN_ENCOUNTERS: usize = 100;
 const MIN_LEVEL_ROWS: u64 = 50;
 
 /// The encounters that count, and who came back within 30 days of each.
-pub fn read() -> Outcome<(CohortFlow, Binary)> {
+pub(crate) fn read() -> Outcome<(CohortFlow, Binary)> {
     let mut reader = TableReader::new()
         .missing_tokens(["?"]) // the text `None` means "not tested" here and stays a level
         .patient("patient_nbr")
@@ -72,17 +72,17 @@ pub fn read() -> Outcome<(CohortFlow, Binary)> {
 }
 
 /// By patient, always: nobody stands on both sides.
-pub fn by_patient() -> Split {
+pub(crate) fn by_patient() -> Split {
     Split::by_rule(|patient| patient.parse::<u64>().is_ok_and(|n| n % 5 == 0))
 }
 
 /// How features become columns.
-pub fn preparation() -> Preparation {
+pub(crate) fn preparation() -> Preparation {
     Preparation::default().min_level_rows(MIN_LEVEL_ROWS)
 }
 
 /// What the model reads: the table, counts on a log scale, diagnoses rolled up.
-pub fn features(encounters: &PatientMatrix) -> Outcome<PatientMatrix> {
+pub(crate) fn features(encounters: &PatientMatrix) -> Outcome<PatientMatrix> {
     let icd = CodeSystem::Icd9Cm;
     let n_rows = encounters.n_rows();
     let mut matrix = encounters.without(&["weight", "examide", "citoglipton"])?;
@@ -134,7 +134,7 @@ pub fn features(encounters: &PatientMatrix) -> Outcome<PatientMatrix> {
 
 /// A score in the manner of LACE (van Walraven et al. 2010, doi 10.1503/cmaj.091117): length of
 /// stay, acute admission, comorbidity (here: number of diagnoses) and emergency visits.
-pub fn lace_like(encounters: &PatientMatrix) -> Outcome<Column> {
+pub(crate) fn lace_like(encounters: &PatientMatrix) -> Outcome<Column> {
     let stay = encounters.column("time_in_hospital")?;
     let kind = encounters.column("admission_type_id")?;
     let diagnoses = encounters.column("number_diagnoses")?;
@@ -159,7 +159,7 @@ pub fn lace_like(encounters: &PatientMatrix) -> Outcome<Column> {
 }
 
 /// The columns that Table 1 shows.
-pub fn audited(train: &Cohort<Binary>) -> Outcome<Cohort<Binary>> {
+pub(crate) fn audited(train: &Cohort<Binary>) -> Outcome<Cohort<Binary>> {
     let mut shown = vec![
         "age",
         "gender",
