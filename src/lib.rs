@@ -16,3 +16,8 @@ pub mod simulate;
 
 pub use error::{Error, Result};
 pub use ndarray;
+
+/// The code of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

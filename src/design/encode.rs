@@ -327,6 +327,13 @@ fn number(
         None => *moments,
     };
     let spread = filled.variance().sqrt();
+    if !filled.mean.is_finite() || !spread.is_finite() {
+        return Err(ErrorKind::Scale {
+            what: "preparation with its fill value",
+            column: feature.name().to_string(),
+        }
+        .into());
+    }
     let constant = *present == 0 || spread <= CONSTANT_SPREAD * filled.mean.abs() || spread == 0.0;
     let term = terms.len() as u32;
     terms.push(Term {

@@ -11,8 +11,9 @@ use plotters::element::{Circle, PathElement, Polygon, Rectangle};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontTransform, IntoFont, IntoTextStyle, RGBAColor, RGBColor};
 
-use crate::estimator::figure::{Axis, Figure, ReferenceLine, Series, Shape};
+use crate::estimator::figure::{Axis, Figure, ReferenceLine, Shape};
 use crate::report::html::escape;
+use crate::report::legend::{LEGEND_LINE, Legend, Mark, colour, is_strip};
 use crate::report::render::clean;
 use crate::report::scale::{Scale, clip, extent};
 
@@ -20,30 +21,21 @@ use crate::report::scale::{Scale, clip, extent};
 const UNIT: f64 = 10.0;
 const FONT: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
 /// Pixels of a letter of labels; the plotting crate writes sizes divided by 1.24.
-const LETTER: f64 = 13.0;
+pub(super) const LETTER: f64 = 13.0;
 const SIZE_FACTOR: f64 = 1.24;
 /// Mean width of a letter as a share of its size, rather too wide than too narrow.
-const WIDE: f64 = 0.54;
+pub(super) const WIDE: f64 = 0.54;
 
 const INK: RGBColor = RGBColor(28, 32, 38);
-const GREY: RGBColor = RGBColor(122, 130, 140);
+pub(super) const GREY: RGBColor = RGBColor(122, 130, 140);
 const GRID: RGBColor = RGBColor(231, 234, 239);
-/// Colours of series: told apart also by colour-blind readers and in grey.
-const COLOURS: [RGBColor; 5] = [
-    RGBColor(24, 78, 128),
-    RGBColor(201, 111, 24),
-    RGBColor(74, 134, 102),
-    RGBColor(128, 76, 128),
-    RGBColor(96, 96, 96),
-];
 /// Lengths of dashes and of gaps, reference line by reference line.
 const DASHES: [[f64; 2]; 3] = [[6.0, 4.0], [1.6, 3.0], [11.0, 4.0]];
 
-/// Pixels around the panel: left of the tick labels, right, below, and per line of the legend.
+/// Pixels around the panel: left of the tick labels, right, and below.
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 18.0;
 const BOTTOM: f64 = 52.0;
-const LEGEND_LINE: f64 = 22.0;
 const PANEL: [f64; 2] = [376.0, 316.0];
 /// Pixels of a row of a categorical axis.
 const ROW: f64 = 21.0;
@@ -136,91 +128,6 @@ fn units(place: [f64; 2]) -> (i32, i32) {
 
 fn length(pixels: f64) -> u32 {
     (pixels * UNIT).round() as u32
-}
-
-/// Colour of a series: by its name, so that a line and its band match.
-fn colour(figure: &Figure, place: usize) -> RGBColor {
-    let mut names: Vec<&str> = Vec::new();
-    for series in &figure.series[..=place] {
-        if matches!(series.shape, Shape::Histogram { .. }) && figure.series.len() > 1 {
-            continue;
-        }
-        if series.name.is_empty() || !names.contains(&series.name.as_str()) {
-            names.push(&series.name);
-        }
-    }
-    let name = figure.series[place].name.as_str();
-    let at = names
-        .iter()
-        .position(|known| *known == name && !name.is_empty());
-    COLOURS[at.unwrap_or(names.len().saturating_sub(1)) % COLOURS.len()]
-}
-
-/// Whether a histogram goes below other series instead of filling the panel.
-fn is_strip(figure: &Figure, series: &Series) -> bool {
-    figure.series.len() > 1 && matches!(series.shape, Shape::Histogram { .. })
-}
-
-enum Mark {
-    Line(RGBColor),
-    Dashes(usize),
-    Dot(RGBColor),
-    Block(RGBAColor),
-}
-
-struct Legend(Vec<(Mark, String)>);
-
-impl Legend {
-    fn of(figure: &Figure) -> Self {
-        let mut entries: Vec<(Mark, String)> = Vec::new();
-        for (place, series) in figure.series.iter().enumerate() {
-            let known = entries.iter().any(|(_, name)| *name == series.name);
-            if series.name.is_empty() || known {
-                continue;
-            }
-            let colour = colour(figure, place);
-            let mark = match series.shape {
-                Shape::Line { .. } | Shape::Steps { .. } => Mark::Line(colour),
-                Shape::Points { .. } => Mark::Dot(colour),
-                Shape::Band { .. } => Mark::Block(colour.mix(0.2)),
-                _ if is_strip(figure, series) => Mark::Block(GREY.mix(0.6)),
-                _ => Mark::Block(colour.mix(0.85)),
-            };
-            entries.push((mark, series.name.clone()));
-        }
-        for (place, line) in figure.references.iter().enumerate() {
-            let (ReferenceLine::Horizontal { label, .. }
-            | ReferenceLine::Vertical { label, .. }
-            | ReferenceLine::Segment { label, .. }) = line;
-            if !label.is_empty() {
-                entries.push((Mark::Dashes(place), label.clone()));
-            }
-        }
-        Self(
-            entries
-                .into_iter()
-                .map(|(mark, name)| (mark, clean(&name)))
-                .collect(),
-        )
-    }
-
-    /// Offsets of the entries, line by line.
-    fn lines(&self, width: f64) -> Vec<Vec<(f64, usize)>> {
-        let mut lines: Vec<Vec<(f64, usize)>> = Vec::new();
-        let mut used = f64::INFINITY;
-        for (place, (_, name)) in self.0.iter().enumerate() {
-            let wide = 44.0 + WIDE * LETTER * name.chars().count() as f64;
-            if used + wide > width {
-                lines.push(Vec::new());
-                used = 0.0;
-            }
-            if let Some(line) = lines.last_mut() {
-                line.push((used, place));
-            }
-            used += wide;
-        }
-        lines
-    }
 }
 
 /// The panel on the page, in pixels.

@@ -31,6 +31,8 @@ mod card_document;
 #[cfg(feature = "report")]
 pub mod draw;
 mod html;
+#[cfg(feature = "report")]
+mod legend;
 pub mod lint;
 mod markdown;
 pub mod model_card;

@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(labels(&axis(-0.5, 0.5), &[])[0], "−0.4");
         assert_eq!(
             labels(&Axis::new("").logarithmic(), &[0.2, 40.0]),
-            ["0.2", "0.5", "1", "2", "5", "10", "20"]
+            ["0.2", "0.5", "1", "2", "5", "10", "20", "50"]
         );
         assert_eq!(labels(&Axis::new(""), &[]).len(), 6);
         assert!(!labels(&Axis::new(""), &[3.0, 3.0]).is_empty());

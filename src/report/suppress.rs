@@ -44,6 +44,11 @@ pub(super) fn protect_line(counts: &[u64], min_count: u64) -> (Vec<bool>, bool) 
     }
 }
 
+/// Row and column of the corners of a rectangle; the first and the last lie across.
+type Corners = [(usize, usize); 4];
+/// Whether it says too much, the sum of counts that it hides, and its place.
+type Rank = (bool, u64, usize, usize);
+
 /// A table of counts with a row of totals at the bottom and a column of totals at the right.
 #[derive(Debug)]
 pub(super) struct Margins<'a> {
@@ -98,15 +103,9 @@ impl Margins<'_> {
     }
 
     /// The corners of the rectangle around a cell that costs the fewest shown numbers.
-    fn cheapest(
-        &self,
-        hidden: &[Vec<bool>],
-        row: usize,
-        column: usize,
-    ) -> Option<[(usize, usize); 4]> {
+    fn cheapest(&self, hidden: &[Vec<bool>], row: usize, column: usize) -> Option<Corners> {
         let last = self.counts.len() - 1;
-        type Cost = (bool, u64, usize, usize);
-        let mut best: Option<(Cost, [(usize, usize); 4])> = None;
+        let mut best: Option<(Rank, Corners)> = None;
         for i in (0..=last).filter(|i| *i != row) {
             for j in (0..self.counts[last].len()).filter(|j| *j != column) {
                 let corners = [(row, column), (row, j), (i, column), (i, j)];
@@ -133,7 +132,7 @@ impl Margins<'_> {
 
     /// Whether the hidden neighbours of the first corner say that it is below the bound: their sum
     /// with it, which a shown total tells, does not reach the bound itself.
-    fn is_weak(&self, corners: [(usize, usize); 4]) -> bool {
+    fn is_weak(&self, corners: Corners) -> bool {
         let (last, end) = (self.counts.len() - 1, self.counts[0].len() - 1);
         let of = |(r, c): (usize, usize)| self.counts[r][c];
         let [cell, beside, below, _] = corners;
@@ -144,7 +143,7 @@ impl Margins<'_> {
 
     /// Whether one step around the rectangle leaves every sum and no count below zero. Totals
     /// stand on the other side of the equation, hence move against the sign.
-    fn can_move(&self, corners: [(usize, usize); 4]) -> bool {
+    fn can_move(&self, corners: Corners) -> bool {
         let last = self.counts.len() - 1;
         let end = self.counts[last].len() - 1;
         let sign = |place: usize| {

@@ -364,6 +364,9 @@ impl<L: ClassLabel> LogisticRegression<L> {
                     .as_ref()
                     .map(|offset| &offset[all.len()..all.len() + block.n_rows]);
                 linear_predictor(wire.encoder.terms(), block, &wire.point, part, &mut eta);
+                if let Some(row) = eta.iter().position(|value| !value.is_finite()) {
+                    return Err(overflow(range.start + all.len() + row));
+                }
                 all.extend_from_slice(&eta);
             }
             Ok(all)
@@ -386,6 +389,17 @@ impl<L: ClassLabel> LogisticRegression<L> {
         }
         .into())
     }
+}
+
+/// Values or coefficients so large that their sum has no value.
+pub(super) fn overflow(row: usize) -> Error {
+    ErrorKind::NonFinite {
+        what: "log-odds",
+        row: Some(row),
+        column: None,
+        rule: "values whose weighted sum f64 holds",
+    }
+    .into()
 }
 
 impl<L: ClassLabel> Model for LogisticRegression<L> {

@@ -21,7 +21,6 @@ use crate::numeric::linalg::{
     independent_columns, mirror_lower, reciprocal_condition, solve_upper, solve_upper_transposed,
     submatrix,
 };
-use crate::numeric::stable::logit;
 
 const NAME: &str = "LogisticRegression";
 
@@ -281,11 +280,21 @@ impl LogisticRounds {
         let ratio = self.params.l1_ratio;
         let (p0, p1) = (non_event.weight * factors[0], event.weight * factors[1]);
         state.weight = p0 + p1;
+        if !state.weight.is_finite() || p0 == 0.0 || p1 == 0.0 {
+            return Err(ErrorKind::OutOfRange {
+                what: "class weights times row weights",
+                row: None,
+                column: None,
+                rule: "sums that f64 holds",
+            }
+            .into());
+        }
         state.n_rows = non_event.rows + event.rows;
         state.n_events = event.rows;
         state.smallest_level = statistics.smallest_count();
         state.start = if self.params.intercept {
-            logit(p1 / (p0 + p1))
+            // As a difference: a share of 1 up to rounding has no finite logit.
+            libm::log(p1) - libm::log(p0)
         } else {
             0.0
         };

@@ -1,6 +1,6 @@
 //! Scoring one patient at a time, as a service does it.
 
-use super::model::LogisticRegression;
+use super::model::{LogisticRegression, overflow};
 use crate::design::encode::Encoding;
 use crate::design::prepare::Unseen;
 use crate::error::{ErrorKind, Result};
@@ -186,6 +186,9 @@ impl RowScorer<'_> {
                 }
                 FeatureScore::Levels { .. } => feature.add_level(*cell, &mut eta)?,
             }
+        }
+        if !eta.is_finite() {
+            return Err(overflow(0));
         }
         Ok(logistic(eta))
     }
