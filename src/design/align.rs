@@ -1,6 +1,8 @@
 //! Finding the features of a schema in given rows: by name in a matrix, by position in an array.
 
-use ndarray::ArrayView2;
+use std::borrow::Cow;
+
+use ndarray::{ArrayView2, Axis};
 
 use crate::error::{ErrorKind, Result};
 use crate::estimator::RowsSource;
@@ -29,44 +31,23 @@ impl Reader<'_> {
     }
 }
 
-/// Rows and columns of one tile of a transposition: 16 x 16 doubles are 32 cache lines.
-const TILE: usize = 16;
-
-/// Rows `start..start + n_rows` of an array as columns one after the other; `None` for a matrix,
-/// whose columns are already contiguous. Tiles keep both sides of the transposition in cache.
-pub(crate) fn transposed(rows: RowsSource<'_>, start: usize, n_rows: usize) -> Option<Vec<f64>> {
+/// Rows `start..start + n_rows` of an array in row-major order, copied only where the array has
+/// another layout, so that results do not depend on the layout; `None` for a matrix.
+pub(crate) fn row_major(
+    rows: RowsSource<'_>,
+    start: usize,
+    n_rows: usize,
+) -> Option<(Cow<'_, [f64]>, usize)> {
     let RowsSource::Array(array) = rows else {
         return None;
     };
     let n_columns = array.ncols();
-    let part = array.slice_axis(ndarray::Axis(0), (start..start + n_rows).into());
-    let mut out = vec![0.0; n_rows * n_columns];
-    let Some(flat) = part.as_slice() else {
-        for (column, slot) in part
-            .columns()
-            .into_iter()
-            .zip(out.chunks_exact_mut(n_rows.max(1)))
-        {
-            column
-                .iter()
-                .zip(slot)
-                .for_each(|(value, slot)| *slot = *value);
-        }
-        return Some(out);
-    };
-    for first_row in (0..n_rows).step_by(TILE) {
-        let last_row = (first_row + TILE).min(n_rows);
-        for first_column in (0..n_columns).step_by(TILE) {
-            let last_column = (first_column + TILE).min(n_columns);
-            for column in first_column..last_column {
-                let slots = &mut out[column * n_rows + first_row..column * n_rows + last_row];
-                for (offset, slot) in slots.iter_mut().enumerate() {
-                    *slot = flat[(first_row + offset) * n_columns + column];
-                }
-            }
-        }
+    if let Some(flat) = array.to_slice() {
+        let part = flat.get(start * n_columns..(start + n_rows) * n_columns)?;
+        return Some((Cow::Borrowed(part), n_columns));
     }
-    Some(out)
+    let part = array.slice_axis(Axis(0), (start..start + n_rows).into());
+    Some((Cow::Owned(part.iter().copied().collect()), n_columns))
 }
 
 /// Whether no value is NaN or infinite; looks at all values, which is faster than stopping early.

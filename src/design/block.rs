@@ -10,7 +10,7 @@
 //! stored raw; their centring is implicit: a term `z = (x - c) / s` is never written out as a
 //! dense column unless a Gram matrix needs it.
 
-use crate::design::align::{Reader, align, all_finite, not_finite, refuse_infinite, transposed};
+use crate::design::align::{Reader, align, all_finite, not_finite, refuse_infinite, row_major};
 use crate::design::encode::{Encoder, Encoding};
 use crate::design::prepare::Unseen;
 use crate::error::{ErrorKind, Result};
@@ -19,6 +19,9 @@ use crate::matrix::column::MISSING_CODE;
 
 /// Rows of one block: 50 dense columns then take 400 kB, within a second-level cache.
 pub(crate) const BLOCK_ROWS: usize = 1024;
+
+/// Columns transposed together: a cache line of a row, and as many write streams as a core follows.
+const TILE: usize = 8;
 
 /// Standardised terms of at most [`BLOCK_ROWS`] rows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,18 +72,51 @@ impl Encoder {
         let mut start = range.start;
         while start < range.end {
             let n_rows = BLOCK_ROWS.min(range.end - start);
-            let columns = transposed(rows, start, n_rows);
-            blocks.push(self.block(&readers, &tables, columns.as_deref(), start, n_rows)?);
+            blocks.push(match self.array_block(rows, start, n_rows) {
+                Some(block) => block,
+                None => self.block(&readers, &tables, start, n_rows)?,
+            });
             start += n_rows;
         }
         Ok(Design { blocks })
+    }
+
+    /// The block of a complete row-major array whose features are all plain numbers, transposed and
+    /// standardised in one go; `None` where any of that does not hold.
+    fn array_block(&self, rows: RowsSource<'_>, start: usize, n_rows: usize) -> Option<Block> {
+        let (flat, n_columns) = row_major(rows, start, n_rows)?;
+        let plain = self.terms().len() == n_columns && n_rows > 0;
+        if !plain || self.terms().iter().any(|term| term.constant) || !all_finite(&flat) {
+            return None;
+        }
+        let mut dense = vec![0.0; flat.len()];
+        for first in (0..n_columns).step_by(TILE) {
+            let last = (first + TILE).min(n_columns);
+            let terms = &self.terms()[first..last];
+            let mut columns: Vec<&mut [f64]> = dense[first * n_rows..last * n_rows]
+                .chunks_exact_mut(n_rows)
+                .collect();
+            for (row, values) in flat.chunks_exact(n_columns).enumerate() {
+                for ((column, value), term) in
+                    columns.iter_mut().zip(&values[first..last]).zip(terms)
+                {
+                    column[row] = (value - term.center) / term.scale;
+                }
+            }
+        }
+        Some(Block {
+            n_rows,
+            dense_terms: (0..n_columns as u32).collect(),
+            dense,
+            starts: vec![0],
+            ..Block::default()
+        })
     }
 
     fn block(
         &self,
         readers: &[Reader<'_>],
         tables: &[Vec<Option<u32>>],
-        columns: Option<&[f64]>,
         start: usize,
         n_rows: usize,
     ) -> Result<Block> {
@@ -107,13 +143,7 @@ impl Encoder {
                         }
                         continue;
                     }
-                    match columns {
-                        Some(columns) => {
-                            let column = &columns[position * n_rows..(position + 1) * n_rows];
-                            buffer.copy_from_slice(column);
-                        }
-                        None => readers[position].fill(start, &mut buffer),
-                    }
+                    readers[position].fill(start, &mut buffer);
                     if all_finite(&buffer) && !spec.constant {
                         for value in &mut buffer {
                             *value = (*value - spec.center) / spec.scale;

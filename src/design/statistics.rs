@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::design::align::{Reader, align, all_finite, refuse_infinite, transposed};
+use crate::design::align::{Reader, align, all_finite, refuse_infinite, row_major};
 use crate::error::{ErrorKind, Result};
 use crate::estimator::rounds::Batch;
 use crate::matrix::Schema;
@@ -67,26 +67,30 @@ impl Statistics {
         };
         let n_rows = batch.range.len();
         let weighted = batch.weights.is_some();
-        let columns = transposed(batch.rows, start, n_rows);
+        if !weighted
+            && let Some((flat, n_columns)) = row_major(batch.rows, start, n_rows)
+            && let Some(features) = array_sums(&flat, n_rows, n_columns)
+        {
+            return Ok(Self {
+                fingerprint: schema.fingerprint(),
+                rows: n_rows as u64,
+                weight: n_rows as f64,
+                features,
+            });
+        }
         let mut buffer = vec![0.0; n_rows];
         let mut features = Vec::with_capacity(schema.len());
-        for (position, (feature, reader)) in schema.features().iter().zip(&readers).enumerate() {
+        for (feature, reader) in schema.features().iter().zip(&readers) {
             if feature.kind().is_categorical() {
                 features.push(level_sums(reader, start, &weights));
                 continue;
             }
-            let values = match &columns {
-                Some(columns) => &columns[position * n_rows..(position + 1) * n_rows],
-                None => {
-                    reader.fill(start, &mut buffer);
-                    &buffer[..]
-                }
-            };
-            features.push(if !weighted && all_finite(values) {
-                complete_sums(values)
+            reader.fill(start, &mut buffer);
+            features.push(if !weighted && all_finite(&buffer) {
+                complete_sums(&buffer)
             } else {
-                refuse_infinite(feature, start, values)?;
-                number_sums(values, &weights, weighted)
+                refuse_infinite(feature, start, &buffer)?;
+                number_sums(&buffer, &weights, weighted)
             });
         }
         Ok(Self {
@@ -184,6 +188,55 @@ impl Statistics {
             })
             .sum()
     }
+}
+
+/// The sums of all columns of a complete row-major array, row by row; `None` when a value is not
+/// finite, which the way by columns then names.
+fn array_sums(flat: &[f64], n_rows: usize, n_columns: usize) -> Option<Vec<FeatureSums>> {
+    if n_rows == 0 || n_columns == 0 {
+        return None;
+    }
+    let first = &flat[..n_columns];
+    let mut totals = vec![0.0; n_columns];
+    let mut varies = vec![false; n_columns];
+    for row in flat.chunks_exact(n_columns) {
+        for (((total, varies), value), origin) in
+            totals.iter_mut().zip(&mut varies).zip(row).zip(first)
+        {
+            *total += value - origin;
+            *varies |= value != origin;
+        }
+    }
+    if !all_finite(&totals) {
+        return None;
+    }
+    let weight = n_rows as f64;
+    let means: Vec<f64> = first
+        .iter()
+        .zip(&totals)
+        .map(|(origin, total)| origin + total / weight)
+        .collect();
+    let (mut squares, mut drifts) = (vec![0.0; n_columns], vec![0.0; n_columns]);
+    for row in flat.chunks_exact(n_columns) {
+        for (((square, drift), value), mean) in
+            squares.iter_mut().zip(&mut drifts).zip(row).zip(&means)
+        {
+            let deviation = value - mean;
+            *square += deviation * deviation;
+            *drift += deviation;
+        }
+    }
+    let sums = (0..n_columns).map(|column| FeatureSums::Number {
+        moments: Moments {
+            weight,
+            mean: means[column] + drifts[column] / weight,
+            squares: squares[column] - drifts[column] * drifts[column] / weight,
+        },
+        present: n_rows as u64,
+        missing: Tally::default(),
+        varies: varies[column],
+    });
+    Some(sums.collect())
 }
 
 /// The sums of a column without gaps or weights.

@@ -25,7 +25,6 @@ pub struct LogisticLocal {
     target: Vec<f64>,
     weights: Vec<f64>,
     offset: Option<Vec<f64>>,
-    scratch: Scratch,
 }
 
 impl LogisticRounds {
@@ -71,11 +70,12 @@ impl LogisticRounds {
             target,
             weights,
             offset,
-            scratch,
         } = local
         else {
             return Err(ErrorKind::Schema("batch without a design".into()).into());
         };
+        // Not kept between rounds: the allocator hands the same pages to the next chunk.
+        let mut scratch = Scratch::default();
         let terms = plan.encoder.terms();
         let rows = weights.iter().filter(|weight| **weight > 0.0).count() as u64;
         let mut start = 0;
@@ -109,7 +109,7 @@ impl LogisticRounds {
                         block,
                         outcome,
                         request,
-                        scratch,
+                        &mut scratch,
                         &mut sums,
                     );
                 }

@@ -6,7 +6,7 @@ use crate::design::block::Block;
 use crate::design::encode::Term;
 use crate::kernel::loss::Loss;
 use crate::numeric::linalg::gram_add;
-use crate::numeric::simd::{add_scaled, dispatch, dot};
+use crate::numeric::simd::{NullaryFnOnce, add_scaled, dispatch, dot};
 
 /// Intercept and coefficients on the scale of standardised terms.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -90,36 +90,15 @@ pub(crate) fn add_block(
         sums.gradient = vec![0.0; terms.len()];
         sums.gram = vec![0.0; k * k];
     }
-    let (loss_sum, gradient_intercept, widest) = dispatch(|| {
-        linear_predictor(
-            terms,
-            block,
-            &request.point,
-            outcome.offset,
-            &mut scratch.eta,
-        );
-        let widest = widest(&scratch.eta);
-        scratch.curvature.resize(n, 0.0);
-        let loss_sum = loss.evaluate(
-            &mut scratch.eta,
-            outcome.target,
-            outcome.weights,
-            &mut scratch.curvature,
-        );
-        let residual = &scratch.eta[..n];
-        let total = sum(residual);
-        for (position, term) in block.dense_terms.iter().enumerate() {
-            sums.gradient[*term as usize] += dot(block.column(position), residual);
-        }
-        for (position, term) in block.sparse_terms.iter().enumerate() {
-            let spec = &terms[*term as usize];
-            let stored: f64 = block
-                .entries(position)
-                .map(|(row, value)| residual[row] * value)
-                .sum();
-            sums.gradient[*term as usize] += (stored - spec.center * total) / spec.scale;
-        }
-        (loss_sum, total, widest)
+    let (loss_sum, gradient_intercept, widest) = dispatch(Evaluate {
+        loss,
+        terms,
+        block,
+        outcome,
+        point: &request.point,
+        eta: &mut scratch.eta,
+        curvature: &mut scratch.curvature,
+        gradient: &mut sums.gradient,
     });
     sums.loss += loss_sum;
     sums.gradient_intercept += gradient_intercept;
@@ -135,6 +114,57 @@ pub(crate) fn add_block(
         }
         scaled_columns(terms, block, set, &scratch.curvature, &mut scratch.columns);
         gram_add(&mut sums.gram, &scratch.columns, n, k);
+    }
+}
+
+/// The arithmetic of one block. A type of its own and not a closure: a closure of this size is not
+/// inlined into the dispatched function and would run on the narrowest vectors.
+struct Evaluate<'a> {
+    loss: Loss,
+    terms: &'a [Term],
+    block: &'a Block,
+    outcome: Outcome<'a>,
+    point: &'a Point,
+    eta: &'a mut Vec<f64>,
+    curvature: &'a mut Vec<f64>,
+    gradient: &'a mut [f64],
+}
+
+impl NullaryFnOnce for Evaluate<'_> {
+    /// Loss, sum of residuals, largest absolute linear predictor.
+    type Output = (f64, f64, f64);
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let Self {
+            loss,
+            terms,
+            block,
+            outcome,
+            point,
+            eta,
+            curvature,
+            gradient,
+        } = self;
+        let n = block.n_rows;
+        linear_predictor(terms, block, point, outcome.offset, eta);
+        let widest = widest(eta);
+        curvature.resize(n, 0.0);
+        let loss_sum = loss.evaluate(eta, outcome.target, outcome.weights, curvature);
+        let residual = &eta[..n];
+        let total = sum(residual);
+        for (position, term) in block.dense_terms.iter().enumerate() {
+            gradient[*term as usize] += dot(block.column(position), residual);
+        }
+        for (position, term) in block.sparse_terms.iter().enumerate() {
+            let spec = &terms[*term as usize];
+            let mut stored = 0.0;
+            for (row, value) in block.entries(position) {
+                stored += residual[row] * value;
+            }
+            gradient[*term as usize] += (stored - spec.center * total) / spec.scale;
+        }
+        (loss_sum, total, widest)
     }
 }
 

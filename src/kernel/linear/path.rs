@@ -20,7 +20,7 @@ const MAX_SET: usize = 2048;
 
 /// A step that leaves more than this share of the optimality gap asks for a fresh Gram matrix,
 /// which costs about as much as this many passes more per hundred terms.
-const PAYING: f64 = 0.1;
+const PAYING: f64 = 0.25;
 
 /// The same for large working sets, whose Gram matrix costs dozens of passes.
 const PAYING_LARGE: f64 = 0.4;
