@@ -29,44 +29,55 @@ impl Loss {
     }
 }
 
-/// Running sums of the loss; a fixed number, so that the order of addition is fixed.
-const LANES: usize = 8;
+/// Rows of one strip: its buffers stay in the first-level cache.
+const STRIP: usize = 256;
 
+/// Each step is a plain loop over a strip, which the compiler turns into vectors; steps that feed
+/// each other row by row would be left scalar.
 #[inline(always)]
 fn logistic(eta: &mut [f64], target: &[f64], weights: &[f64], curvature: &mut [f64]) -> f64 {
     let n = eta.len();
-    let mut lanes = [0.0; LANES];
-    // Whole vectors without a bounds check, then the rest; both by the same function of a row.
-    let (eta_head, eta_tail) = eta.as_chunks_mut::<LANES>();
-    let (target_head, target_tail) = target[..n].as_chunks::<LANES>();
-    let (weight_head, weight_tail) = weights[..n].as_chunks::<LANES>();
-    let (curve_head, curve_tail) = curvature[..n].as_chunks_mut::<LANES>();
-    for (((eta, target), weight), curve) in eta_head
-        .iter_mut()
-        .zip(target_head)
-        .zip(weight_head)
-        .zip(curve_head)
-    {
-        for lane in 0..LANES {
-            let row = logistic_row(eta[lane], target[lane], weight[lane]);
-            lanes[lane] += row.0;
-            eta[lane] = row.1;
-            curve[lane] = row.2;
+    let (target, weights, curvature) = (&target[..n], &weights[..n], &mut curvature[..n]);
+    let mut losses = [0.0; STRIP];
+    let mut total = 0.0;
+    for start in (0..n).step_by(STRIP) {
+        let rows = start..(start + STRIP).min(n);
+        let losses = &mut losses[..rows.len()];
+        let eta = &mut eta[rows.clone()];
+        let curvature = &mut curvature[rows.clone()];
+        for (e, eta) in curvature.iter_mut().zip(eta.iter()) {
+            *e = exp_neg(eta.abs());
+        }
+        for (loss, e) in losses.iter_mut().zip(curvature.iter()) {
+            *loss = log1p_unit(*e);
+        }
+        let outcomes = target[rows.clone()].iter().zip(&weights[rows]);
+        let slots = eta.iter_mut().zip(curvature).zip(losses.iter_mut());
+        for (((eta, curve), loss), (target, weight)) in slots.zip(outcomes) {
+            let row = logistic_row(*eta, *curve, *loss, *target, *weight);
+            *loss = row.0;
+            *eta = row.1;
+            *curve = row.2;
+        }
+        total += lanes_sum(losses);
+    }
+    total
+}
+
+/// Sum with eight running totals, added in a fixed order.
+#[inline(always)]
+fn lanes_sum(values: &[f64]) -> f64 {
+    let (head, tail) = values.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for chunk in head {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane += value;
         }
     }
-    for (((eta, target), weight), curve) in eta_tail
-        .iter_mut()
-        .zip(target_tail)
-        .zip(weight_tail)
-        .zip(curve_tail)
-    {
-        let row = logistic_row(*eta, *target, *weight);
-        lanes[0] += row.0;
-        *eta = row.1;
-        *curve = row.2;
-    }
+    let rest: f64 = tail.iter().sum();
     ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
         + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+        + rest
 }
 
 /// Weighted loss, residual and curvature of one row.
@@ -75,8 +86,7 @@ fn logistic(eta: &mut [f64], target: &[f64], weights: &[f64], curvature: &mut [f
 /// ratios of 1 and e to 1 + e, exact in either tail. y is 0 or 1: the residual is taken from the
 /// smaller tail, without cancellation.
 #[inline(always)]
-fn logistic_row(eta: f64, target: f64, weight: f64) -> (f64, f64, f64) {
-    let e = exp_neg(eta.abs());
+fn logistic_row(eta: f64, e: f64, log1p_e: f64, target: f64, weight: f64) -> (f64, f64, f64) {
     let whole = 1.0 / (1.0 + e);
     let small = e * whole;
     let (risk, rest) = if eta >= 0.0 {
@@ -89,7 +99,7 @@ fn logistic_row(eta: f64, target: f64, weight: f64) -> (f64, f64, f64) {
     let gain = if event { eta } else { 0.0 };
     let above = if eta > 0.0 { eta } else { 0.0 };
     (
-        weight * (above - gain + log1p_unit(e)),
+        weight * (above - gain + log1p_e),
         weight * residual,
         weight * risk * rest,
     )
