@@ -6,7 +6,7 @@ use ndarray::{ArrayView2, Axis};
 
 use crate::error::{ErrorKind, Result};
 use crate::estimator::RowsSource;
-use crate::matrix::{ColumnView, Feature, Schema};
+use crate::matrix::{ColumnView, Feature, PatientMatrix, Schema};
 
 /// One feature as it is read from given rows.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,20 @@ pub(crate) fn row_major(
     }
     let part = array.slice_axis(Axis(0), (start..start + n_rows).into());
     Some((Cow::Owned(part.iter().copied().collect()), n_columns))
+}
+
+/// The rows with sparse columns of their own, where a view would search them for every row; `None`
+/// where they can be read as they are.
+pub(crate) fn cut_sparse(rows: RowsSource<'_>) -> Option<PatientMatrix> {
+    match rows {
+        RowsSource::Matrix(matrix)
+            if matrix.is_view()
+                && (0..matrix.n_columns()).any(|column| matrix.view(column).is_sparse()) =>
+        {
+            Some(matrix.materialize())
+        }
+        _ => None,
+    }
 }
 
 /// Whether no value is NaN or infinite; looks at all values, which is faster than stopping early.

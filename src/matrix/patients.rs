@@ -326,6 +326,11 @@ impl PatientMatrix {
         self.with_column(feature, Column::Dense(values.into()))
     }
 
+    /// Whether rows are seen through a selection.
+    pub(crate) fn is_view(&self) -> bool {
+        self.selection.is_some()
+    }
+
     /// The same rows with storage of their own where this is a view.
     pub(crate) fn materialize(&self) -> Self {
         let Some(selection) = &self.selection else {

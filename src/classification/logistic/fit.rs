@@ -10,14 +10,14 @@ use super::messages::LogisticOutcome;
 use super::model::{LogisticRegression, Wire};
 use super::params::{ClassWeights, Covariance, LogisticRegressionValidParams};
 use super::rounds::LogisticRounds;
-use crate::design::align::schema_of;
+use crate::design::align::{cut_sparse, schema_of};
 use crate::design::prepare::Preparation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::{RowsAccess, check_shape, check_weights, encode_classes};
 use crate::estimator::rounds::{Memory, Source, TargetBatch, drive};
 use crate::estimator::{
-    ClassLabel, Control, KeyColumn, Lineage, ModelHeader, PatientMatrix, RowDerived, RowsSource,
-    Schema, TrainingRows,
+    ClassLabel, Control, KeyColumn, Lineage, ModelHeader, RowDerived, RowsSource, Schema,
+    TrainingRows,
 };
 use crate::kernel::linear::path::{Solution, Strengths};
 use crate::kernel::loss::Loss;
@@ -147,15 +147,7 @@ where
     if schema.is_empty() {
         return Err(ErrorKind::NoFeatures { what: NAME }.into());
     }
-    // Sparse columns of a view would be searched once per chunk; they are cut once instead.
-    let owned: Option<PatientMatrix> = match rows {
-        RowsSource::Matrix(matrix)
-            if (0..matrix.n_columns()).any(|column| matrix.view(column).is_sparse()) =>
-        {
-            Some(matrix.materialize())
-        }
-        _ => None,
-    };
+    let owned = cut_sparse(rows);
     let source = owned.as_ref().map_or(rows, RowsSource::Matrix);
     let rounds = LogisticRounds {
         params: params.clone(),

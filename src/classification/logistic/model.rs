@@ -336,7 +336,14 @@ impl<L: ClassLabel> LogisticRegression<L> {
         self.linear_predictor(rows.source())
     }
 
-    fn linear_predictor(&self, rows: RowsSource<'_>) -> Result<Array1<f64>> {
+    pub(super) fn linear_predictor(&self, rows: RowsSource<'_>) -> Result<Array1<f64>> {
+        match crate::design::align::cut_sparse(rows) {
+            Some(matrix) => self.linear_predictor_of(RowsSource::Matrix(&matrix)),
+            None => self.linear_predictor_of(rows),
+        }
+    }
+
+    fn linear_predictor_of(&self, rows: RowsSource<'_>) -> Result<Array1<f64>> {
         let wire = &self.wire;
         let n_rows = rows.n_rows();
         if n_rows == 0 {

@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::fit::{Fitted, fit_cohort};
 use super::model::LogisticRegression;
 use super::params::{LogisticPathParams, LogisticPathValidParams};
+use crate::design::align::cut_sparse;
 use crate::error::{Error, ErrorKind, Result};
-use crate::estimator::{ClassLabel, Cohort, Control, KFold, ParamGuard, TargetRows, TrainingRows};
+use crate::estimator::input::RowsAccess;
+use crate::estimator::{
+    ClassLabel, Cohort, Control, KFold, ParamGuard, RowsSource, TargetRows, TrainingRows,
+};
 use crate::kernel::linear::path::Strengths;
 use crate::numeric::parallel::map_tasks;
 use crate::numeric::stable::log1p_exp;
@@ -122,11 +126,14 @@ impl LogisticPathParams {
             let fitted = inner.fit(&fold.train)?;
             let truth = fold.test.target().as_single_targets();
             let weights = fold.test.weights();
+            let rows = fold.test.rows().source();
+            let owned = cut_sparse(rows);
+            let rows = owned.as_ref().map_or(rows, RowsSource::Matrix);
             fitted
                 .models
                 .iter()
                 .map(|model| {
-                    let eta = model.decision(fold.test.rows())?;
+                    let eta = model.linear_predictor(rows)?;
                     let event = &model.classes()[model.wire.modelled];
                     let (mut loss, mut total) = (0.0, 0.0);
                     for (row, eta) in eta.iter().enumerate() {
