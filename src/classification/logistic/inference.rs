@@ -163,11 +163,12 @@ impl Inference {
             .collect()
     }
 
-    /// Two-sided p-values of "the coefficient is zero" from the normal distribution.
+    /// Two-sided p-values of "the coefficient is zero" from the normal distribution; never 0: below
+    /// the smallest normal number, that number stands for "smaller still".
     pub fn p(&self) -> Vec<f64> {
         self.z()
             .iter()
-            .map(|z| (2.0 * normal_upper(z.abs())).min(1.0))
+            .map(|z| (2.0 * normal_upper(z.abs())).clamp(f64::MIN_POSITIVE, 1.0))
             .collect()
     }
 
