@@ -255,6 +255,16 @@ impl Encoder {
         &self.terms
     }
 
+    /// Whether every feature is one number that varies: terms and features are then the same.
+    pub(crate) fn plain(&self) -> bool {
+        self.terms.len() == self.encodings.len()
+            && self.terms.iter().all(|term| !term.constant)
+            && self
+                .encodings
+                .iter()
+                .all(|encoding| matches!(encoding, Encoding::Number { missing: None, .. }))
+    }
+
     pub(crate) fn n_terms(&self) -> usize {
         self.terms.len()
     }

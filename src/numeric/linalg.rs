@@ -24,6 +24,22 @@ pub(crate) fn gram_add(gram: &mut [f64], x: &[f64], n: usize, k: usize) {
     );
 }
 
+/// Adds `X' X` to the lower triangle of `gram`; `rows` holds `X` row by row (`n` rows of `k`).
+pub(crate) fn gram_add_rows(gram: &mut [f64], rows: &[f64], n: usize, k: usize) {
+    let x = MatRef::from_row_major_slice(&rows[..n * k], n, k);
+    triangular::matmul(
+        MatMut::from_column_major_slice_mut(gram, k, k),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        x.transpose(),
+        BlockStructure::Rectangular,
+        x,
+        BlockStructure::Rectangular,
+        1.0,
+        Par::Seq,
+    );
+}
+
 /// Copies the lower triangle to the upper one.
 pub(crate) fn mirror_lower(matrix: &mut [f64], k: usize) {
     for column in 0..k {

@@ -10,7 +10,7 @@ use super::messages::LogisticOutcome;
 use super::model::{LogisticRegression, Wire};
 use super::params::{ClassWeights, Covariance, LogisticRegressionValidParams};
 use super::rounds::LogisticRounds;
-use crate::design::align::{cut_sparse, schema_of};
+use crate::design::align::{cut_sparse, lay_out, schema_of};
 use crate::design::prepare::Preparation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::{RowsAccess, check_shape, check_weights, encode_classes};
@@ -19,7 +19,7 @@ use crate::estimator::{
     ClassLabel, Control, KeyColumn, Lineage, ModelHeader, RowDerived, RowsSource, Schema,
     TrainingRows,
 };
-use crate::kernel::linear::path::{Solution, Strengths};
+use crate::kernel::linear::problem::{Solution, Strengths};
 use crate::kernel::loss::Loss;
 
 pub(super) const NAME: &str = "LogisticRegression";
@@ -148,7 +148,12 @@ where
         return Err(ErrorKind::NoFeatures { what: NAME }.into());
     }
     let owned = cut_sparse(rows);
-    let source = owned.as_ref().map_or(rows, RowsSource::Matrix);
+    let laid_out = lay_out(rows);
+    let source = match (&owned, &laid_out) {
+        (Some(matrix), _) => RowsSource::Matrix(matrix),
+        (None, Some(array)) => RowsSource::Array(array.view()),
+        (None, None) => rows,
+    };
     let rounds = LogisticRounds {
         params: params.clone(),
         strengths,
