@@ -299,7 +299,8 @@ pub(crate) fn encode_classes<L: ClassLabel>(labels: ArrayView1<'_, L>) -> (Vec<L
     )
 }
 
-/// Checked row weights in f64; `None` where the cohort has none.
+/// Checked row weights in f64; `None` where the cohort has none, and where all are one: the two are
+/// the same to the bit by taking the same way.
 ///
 /// # Errors
 /// [`ErrorKind::LengthMismatch`], [`ErrorKind::OutOfRange`] for a negative weight,
@@ -340,6 +341,9 @@ pub(crate) fn check_weights<R: Records, T>(
     }
     if weights.iter().all(|weight| *weight == 0.0) {
         return Err(ErrorKind::NoEffectiveRows { what }.into());
+    }
+    if weights.iter().all(|weight| *weight == 1.0) {
+        return Ok(None);
     }
     Ok(Some(
         weights.iter().map(|weight| f64::from(*weight)).collect(),
