@@ -9,6 +9,7 @@
 //! with `W` the sum of weights. `pass` answers a request with sums over a design, `rows` over rows
 //! that need none, `quadratic` solves the local model, `path` decides what to ask next.
 
+pub(crate) mod clusters;
 pub(crate) mod factor;
 pub(crate) mod pass;
 pub(crate) mod path;
