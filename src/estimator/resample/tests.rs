@@ -334,6 +334,8 @@ fn folds_are_balanced_and_cover_every_row_once() {
         assert_eq!(rows, (0..names.len()).collect::<Vec<_>>());
     }
     assert_ne!(folds[0].test.positions(), folds[3].test.positions());
+    let other = KFold::new(3).seed(3).split(&whole).unwrap();
+    assert_ne!(folds[0].test.positions(), other[0].test.positions());
 
     let few = KFold::new(13).split(&whole).unwrap_err();
     assert!(matches!(
