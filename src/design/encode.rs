@@ -483,6 +483,27 @@ mod tests {
     }
 
     #[test]
+    fn the_fill_value_is_the_one_asked_for() {
+        let fill = |impute| {
+            let preparation = Preparation::default().impute(impute);
+            let encoder = fit(&wards(), &preparation, Coding::OneHot).unwrap();
+            match encoder.encodings()[0] {
+                Encoding::Number { fill, missing, .. } => {
+                    // The marker is there wherever a gap is filled: 1 of 5 rows.
+                    let marker = missing.map(|term| encoder.terms()[term as usize].mean);
+                    assert_eq!(marker, fill.map(|_| 0.2));
+                    (fill, encoder.terms()[0].mean)
+                }
+                Encoding::Levels { .. } => panic!("age is a number"),
+            }
+        };
+        // 40, 60, 50 and 50 are present; filled with 0 their mean is 40.
+        assert_eq!(fill(Impute::Mean), (Some(50.0), 50.0));
+        assert_eq!(fill(Impute::Constant(0.0)), (Some(0.0), 40.0));
+        assert_eq!(fill(Impute::Refuse), (None, 50.0));
+    }
+
+    #[test]
     fn constant_and_all_missing_columns_are_marked() {
         let matrix = PatientMatrix::from_columns([
             ("same", vec![0.1; 7]),

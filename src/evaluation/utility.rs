@@ -262,6 +262,8 @@ mod tests {
         let hundred: Vec<f64> = (0..100).map(f64::from).collect();
         let found = threshold_for_fraction(&hundred, 0.07).unwrap();
         assert_eq!((found.threshold, found.n_flagged), (93.0, 7));
+        // A missed event costs four false alarms: act from one in five on.
+        assert_eq!(threshold_for_costs(1.0, 4.0).unwrap(), 0.2);
         assert!(threshold_for_costs(1.0, f64::INFINITY).is_err());
         assert_eq!(threshold_for_costs(1e300, 1e300).unwrap(), 0.5);
     }
