@@ -14,6 +14,7 @@ use crate::kernel::linear::factor::Factor;
 use crate::kernel::linear::pass::{
     Outcome, Point, Scratch, Sums, add_block, linear_predictor, scaled_columns,
 };
+use crate::kernel::linear::sparse_gram::SparseGram;
 use crate::kernel::loss::Loss;
 
 const NAME: &str = "LogisticRegression";
@@ -102,6 +103,10 @@ impl LogisticRounds {
                     ],
                     ..Sums::default()
                 };
+                scratch.sparse = request
+                    .gram
+                    .as_ref()
+                    .and_then(|set| SparseGram::plan(terms, &design.blocks, set));
                 for (block, outcome) in pieces {
                     add_block(
                         Loss::Logistic,
@@ -112,6 +117,9 @@ impl LogisticRounds {
                         &mut scratch,
                         &mut sums,
                     );
+                }
+                if let Some(sparse) = &scratch.sparse {
+                    sparse.finish(terms, &mut sums.gram);
                 }
                 Answer::Sums(sums)
             }

@@ -7,9 +7,12 @@
 //! ```
 //!
 //! with `W` the sum of weights. `pass` answers a request with sums over rows, `quadratic` solves
-//! the local model, `path` decides what to ask next.
+//! the local model, `path` decides what to ask next. `sparse_gram` and `slopes` are for thousands of
+//! terms: Gram matrices from stored entries, and steps without one.
 
 pub(crate) mod factor;
 pub(crate) mod pass;
 pub(crate) mod path;
 pub(crate) mod quadratic;
+pub(crate) mod slopes;
+pub(crate) mod sparse_gram;
