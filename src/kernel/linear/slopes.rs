@@ -27,7 +27,7 @@ impl Slopes {
     /// Learns from a step; one without curvature along it is left out.
     pub(crate) fn learn(&mut self, step: Vec<f64>, change: Vec<f64>) {
         let product = inner(&step, &change);
-        if !(product > f64::EPSILON * inner(&change, &change)) {
+        if product.is_nan() || product <= f64::EPSILON * inner(&change, &change) {
             return;
         }
         if self.pairs.len() == MEMORY {

@@ -219,7 +219,7 @@ mod tests {
                 }
                 block.sparse_terms.push(term);
                 for row in 0..64 {
-                    if (row * 31 + term as usize * 17 + shift) % 29 == 0 {
+                    if (row * 31 + term as usize * 17 + shift).is_multiple_of(29) {
                         block.rows.push(row as u16);
                         block.values.push(1.0 + f64::from(term % 3));
                     }
