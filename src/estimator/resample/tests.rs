@@ -335,7 +335,7 @@ fn folds_are_balanced_and_cover_every_row_once() {
     }
     assert_ne!(folds[0].test.positions(), folds[3].test.positions());
     let other = KFold::new(3).seed(3).split(&whole).unwrap();
-    assert_ne!(folds[0].test.positions(), other[0].test.positions());
+    assert!((0..3).any(|fold| folds[fold].test.positions() != other[fold].test.positions()));
 
     let few = KFold::new(13).split(&whole).unwrap_err();
     assert!(matches!(
