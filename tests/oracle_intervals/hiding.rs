@@ -84,9 +84,9 @@ fn no_small_group_can_be_worked_out_from_totals() {
                 return; // no part is shown: a total says nothing of single groups
             }
             // Rows, events and non-events: every hidden number may be what is not small.
-            let kinds: [fn(&(usize, usize)) -> usize; 3] = [|c| c.0, |c| c.1, |c| c.0 - c.1];
-            for of in kinds {
-                let parts: Vec<usize> = table.iter().map(of).collect();
+            for kind in 0..3 {
+                let part = |cell: &(usize, usize)| [cell.0, cell.1, cell.0 - cell.1][kind];
+                let parts: Vec<usize> = table.iter().map(part).collect();
                 let (low, high) = reach(&parts, &hidden).unwrap();
                 assert!(low < high && high >= BOUND, "{table:?} {hidden:?}");
             }
