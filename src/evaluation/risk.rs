@@ -429,7 +429,13 @@ mod tests {
             evaluate_risk(&truth, &risk, Some(&[1.0; 400]), &options).unwrap(),
             evaluate_risk(&truth, &risk, None, &options).unwrap()
         );
-        assert!(evaluate_risk(&truth, &risk, Some(&[-1.0; 400]), &options).is_err());
+        let mut bad = weights.clone();
+        bad[7] = -1.0;
+        let error = evaluate_risk(&truth, &risk, Some(&bad), &options).unwrap_err();
+        assert!(matches!(
+            error.kind(),
+            ErrorKind::OutOfRange { row: Some(7), .. }
+        ));
     }
 
     #[test]
