@@ -126,8 +126,20 @@ fn path(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
     ))
 }
 
-/// AUROC and AUPRC of a million scores.
-fn metrics(_: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+/// AUROC and AUPRC of a million scores: `m1_score` and `m1_truth` of DATA, drawn and written there
+/// the first time, so that a peer reads the same bytes.
+fn metrics(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    if !data.join("m1_truth.bin").exists() {
+        draw_scores(data)?;
+    }
+    let score = load(data, "m1_score")?.into_raw_vec_and_offset().0;
+    let truth = flags(&load(data, "m1_truth")?).to_vec();
+    let (times, value) =
+        timed(|| Ok((auroc(&truth, &score, None)?, auprc(&truth, &score, None)?)))?;
+    Ok((times, json!({"auroc": value.0, "auprc": value.1})))
+}
+
+fn draw_scores(data: &Path) -> Outcome<()> {
     let mut state = 1_u64;
     let mut next = || {
         state = state
@@ -136,10 +148,20 @@ fn metrics(_: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
         (state >> 11) as f64 / (1_u64 << 53) as f64
     };
     let score: Vec<f64> = (0..1_000_000).map(|_| next()).collect();
-    let truth: Vec<bool> = score.iter().map(|s| next() < 0.05 + 0.15 * s).collect();
-    let (times, value) =
-        timed(|| Ok((auroc(&truth, &score, None)?, auprc(&truth, &score, None)?)))?;
-    Ok((times, json!({"auroc": value.0, "auprc": value.1})))
+    let truth: Vec<f64> = score
+        .iter()
+        .map(|s| f64::from(next() < 0.05 + 0.15 * s))
+        .collect();
+    for (name, values) in [("m1_score", &score), ("m1_truth", &truth)] {
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        std::fs::write(data.join(format!("{name}.bin")), bytes)?;
+        let shape = json!({"shape": [values.len(), 1]}).to_string();
+        std::fs::write(data.join(format!("{name}.json")), shape)?;
+    }
+    Ok(())
 }
 
 /// One aligned row, scored a million times; seconds per million are microseconds per row.

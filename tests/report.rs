@@ -187,3 +187,16 @@ fn small_cells_are_hidden_in_every_format() -> galen::Result<()> {
     assert!(card.to_text().contains("* Hidden") && card.to_html().contains("* Hidden"));
     Ok(())
 }
+
+#[test]
+fn long_tables_fold_and_lose_nothing() -> galen::Result<()> {
+    use galen::report::{Block, Document, Table};
+    let mut table = Table::new("long").text("term");
+    for row in 0..200 {
+        table = table.row([format!("row {row}")]);
+    }
+    let page = Document::new("folded").with(Block::Table(table)).to_html();
+    assert_eq!(page.matches("<tr>").count(), 200 + 2);
+    assert!(page.contains("140 more rows") && page.contains("row 199"));
+    Ok(())
+}

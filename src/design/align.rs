@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ndarray::{ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::error::{ErrorKind, Result};
 use crate::estimator::RowsSource;
@@ -59,6 +59,17 @@ pub(crate) fn cut_sparse(rows: RowsSource<'_>) -> Option<PatientMatrix> {
                 && (0..matrix.n_columns()).any(|column| matrix.view(column).is_sparse()) =>
         {
             Some(matrix.materialize())
+        }
+        _ => None,
+    }
+}
+
+/// A row-major copy of an array of another layout, which every pass would copy part by part; `None`
+/// where rows can be read as they are.
+pub(crate) fn lay_out(rows: RowsSource<'_>) -> Option<Array2<f64>> {
+    match rows {
+        RowsSource::Array(array) if !array.is_standard_layout() => {
+            Some(array.as_standard_layout().into_owned())
         }
         _ => None,
     }

@@ -255,6 +255,16 @@ impl Encoder {
         &self.terms
     }
 
+    /// Whether every feature is one number that varies: terms and features are then the same.
+    pub(crate) fn plain(&self) -> bool {
+        self.terms.len() == self.encodings.len()
+            && self.terms.iter().all(|term| !term.constant)
+            && self
+                .encodings
+                .iter()
+                .all(|encoding| matches!(encoding, Encoding::Number { missing: None, .. }))
+    }
+
     pub(crate) fn n_terms(&self) -> usize {
         self.terms.len()
     }
@@ -470,6 +480,27 @@ mod tests {
             names(&encoder),
             ["age", "ward = (rare)", "ward = (missing)"]
         );
+    }
+
+    #[test]
+    fn the_fill_value_is_the_one_asked_for() {
+        let fill = |impute| {
+            let preparation = Preparation::default().impute(impute);
+            let encoder = fit(&wards(), &preparation, Coding::OneHot).unwrap();
+            match encoder.encodings()[0] {
+                Encoding::Number { fill, missing, .. } => {
+                    // The marker is there wherever a gap is filled: 1 of 5 rows.
+                    let marker = missing.map(|term| encoder.terms()[term as usize].mean);
+                    assert_eq!(marker, fill.map(|_| 0.2));
+                    (fill, encoder.terms()[0].mean)
+                }
+                Encoding::Levels { .. } => panic!("age is a number"),
+            }
+        };
+        // 40, 60, 50 and 50 are present; filled with 0 their mean is 40.
+        assert_eq!(fill(Impute::Mean), (Some(50.0), 50.0));
+        assert_eq!(fill(Impute::Constant(0.0)), (Some(0.0), 40.0));
+        assert_eq!(fill(Impute::Refuse), (None, 50.0));
     }
 
     #[test]

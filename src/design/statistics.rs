@@ -9,6 +9,7 @@ use crate::error::{ErrorKind, Result};
 use crate::estimator::rounds::Batch;
 use crate::matrix::Schema;
 use crate::numeric::moments::Moments;
+use crate::numeric::simd::{NullaryFnOnce, dispatch};
 
 /// Rows and weight of one level, or of missing values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -157,6 +158,13 @@ impl Statistics {
         Ok(self)
     }
 
+    /// Whether all features are numbers without gaps.
+    pub(crate) fn complete(&self) -> bool {
+        self.features.iter().all(
+            |feature| matches!(feature, FeatureSums::Number { missing, .. } if missing.rows == 0),
+        )
+    }
+
     /// Smallest number of rows behind a level or a marker of missing values, zero apart.
     pub(crate) fn smallest_count(&self) -> u64 {
         let mut counts = vec![self.rows];
@@ -196,47 +204,112 @@ fn array_sums(flat: &[f64], n_rows: usize, n_columns: usize) -> Option<Vec<Featu
     if n_rows == 0 || n_columns == 0 {
         return None;
     }
-    let first = &flat[..n_columns];
-    let mut totals = vec![0.0; n_columns];
-    let mut varies = vec![false; n_columns];
-    for row in flat.chunks_exact(n_columns) {
-        for (((total, varies), value), origin) in
-            totals.iter_mut().zip(&mut varies).zip(row).zip(first)
-        {
-            *total += value - origin;
-            *varies |= value != origin;
-        }
+    let mut sums = ArraySums::of(&flat[..n_columns]);
+    // Parts that stay in a near cache between the two passes over them.
+    for part in flat.chunks(PART_ROWS * n_columns) {
+        dispatch(AddPart {
+            sums: &mut sums,
+            part,
+        });
     }
-    if !all_finite(&totals) {
+    if !all_finite(&sums.squares) {
         return None;
     }
     let weight = n_rows as f64;
-    let means: Vec<f64> = first
-        .iter()
-        .zip(&totals)
-        .map(|(origin, total)| origin + total / weight)
-        .collect();
-    let (mut squares, mut drifts) = (vec![0.0; n_columns], vec![0.0; n_columns]);
-    for row in flat.chunks_exact(n_columns) {
-        for (((square, drift), value), mean) in
-            squares.iter_mut().zip(&mut drifts).zip(row).zip(&means)
-        {
-            let deviation = value - mean;
-            *square += deviation * deviation;
-            *drift += deviation;
-        }
-    }
-    let sums = (0..n_columns).map(|column| FeatureSums::Number {
+    let features = (0..n_columns).map(|column| FeatureSums::Number {
         moments: Moments {
             weight,
-            mean: means[column] + drifts[column] / weight,
-            squares: squares[column] - drifts[column] * drifts[column] / weight,
+            mean: sums.means[column],
+            squares: sums.squares[column],
         },
         present: n_rows as u64,
         missing: Tally::default(),
-        varies: varies[column],
+        varies: sums.spreads[column] > 0.0,
     });
-    Some(sums.collect())
+    Some(features.collect())
+}
+
+/// Rows of an array summed at a time.
+const PART_ROWS: usize = 128;
+
+/// Moments of all columns of an array, merged part by part.
+struct ArraySums {
+    rows: f64,
+    /// The first row: sums are taken about it, so that a large common offset costs no digits.
+    origins: Vec<f64>,
+    means: Vec<f64>,
+    squares: Vec<f64>,
+    /// Largest distance from the first row.
+    spreads: Vec<f64>,
+    totals: Vec<f64>,
+    drifts: Vec<f64>,
+}
+
+impl ArraySums {
+    fn of(first: &[f64]) -> Self {
+        let zeros = vec![0.0; first.len()];
+        Self {
+            rows: 0.0,
+            origins: first.to_vec(),
+            means: first.to_vec(),
+            squares: zeros.clone(),
+            spreads: zeros.clone(),
+            totals: zeros.clone(),
+            drifts: zeros,
+        }
+    }
+}
+
+struct AddPart<'a> {
+    sums: &'a mut ArraySums,
+    part: &'a [f64],
+}
+
+impl NullaryFnOnce for AddPart<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { sums, part } = self;
+        let width = sums.origins.len();
+        let rows = (part.len() / width) as f64;
+        sums.totals.fill(0.0);
+        for row in part.chunks_exact(width) {
+            let slots = sums.totals.iter_mut().zip(&mut sums.spreads);
+            for ((total, spread), (value, origin)) in slots.zip(row.iter().zip(&sums.origins)) {
+                let distance = value - origin;
+                *total += distance;
+                let size = distance.abs();
+                *spread = if size > *spread { size } else { *spread };
+            }
+        }
+        // From here on totals are the means of this part.
+        for (total, origin) in sums.totals.iter_mut().zip(&sums.origins) {
+            *total = origin + *total / rows;
+        }
+        // Distances between the two means, before `squares` takes both in (Chan et al.).
+        let before = sums.rows;
+        let shares = (rows / (before + rows), before * rows / (before + rows));
+        sums.drifts.fill(0.0);
+        for row in part.chunks_exact(width) {
+            let slots = sums.squares.iter_mut().zip(&mut sums.drifts);
+            for ((square, drift), (value, mean)) in slots.zip(row.iter().zip(&sums.totals)) {
+                let deviation = value - mean;
+                *square += deviation * deviation;
+                *drift += deviation;
+            }
+        }
+        let merged = sums.means.iter_mut().zip(&mut sums.squares);
+        for ((mean, square), (part_mean, drift)) in merged.zip(sums.totals.iter().zip(&sums.drifts))
+        {
+            let part_mean = part_mean + drift / rows;
+            *square -= drift * drift / rows;
+            let distance = part_mean - *mean;
+            *square += distance * distance * shares.1;
+            *mean += distance * shares.0;
+        }
+        sums.rows = before + rows;
+    }
 }
 
 /// The sums of a column without gaps or weights.

@@ -299,7 +299,8 @@ pub(crate) fn encode_classes<L: ClassLabel>(labels: ArrayView1<'_, L>) -> (Vec<L
     )
 }
 
-/// Checked row weights in f64; `None` where the cohort has none.
+/// Checked row weights in f64; `None` where the cohort has none, and where all are one: the two are
+/// the same to the bit by taking the same way.
 ///
 /// # Errors
 /// [`ErrorKind::LengthMismatch`], [`ErrorKind::OutOfRange`] for a negative weight,
@@ -314,7 +315,10 @@ pub(crate) fn check_weights<R: Records, T>(
     }
     let weights: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
     check_row_weights(what, cohort.records.nsamples(), &weights)?;
-    Ok(Some(weights))
+    Ok(weights
+        .iter()
+        .any(|weight| *weight != 1.0)
+        .then_some(weights))
 }
 
 /// The rule for row weights, the same at fit and in evaluation.

@@ -461,3 +461,87 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 fn unreadable(error: &postcard::Error) -> Error {
     ErrorKind::Saved(format!("message between rounds: {error}")).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Serialize, Deserialize)]
+    struct Seen {
+        rows: u64,
+        positions: u64,
+    }
+
+    impl Partial for Seen {
+        fn merge(self, other: Self) -> Result<Self> {
+            Ok(Self {
+                rows: self.rows + other.rows,
+                positions: self.positions + other.positions,
+            })
+        }
+
+        fn n_rows(&self) -> u64 {
+            self.rows
+        }
+
+        fn n_numbers(&self) -> usize {
+            2
+        }
+    }
+
+    /// Asks twice for the number of rows and the sum of their positions.
+    struct Census;
+
+    impl Rounds for Census {
+        type Question = bool;
+        type State = Vec<(u64, u64)>;
+        type Partial = Seen;
+        type Local = Option<Range<usize>>;
+        type Outcome = Vec<(u64, u64)>;
+
+        fn open(&self) -> Result<(bool, Self::State)> {
+            Ok((false, Vec::new()))
+        }
+
+        fn answer(&self, _: &bool, batch: &Batch<'_>, local: &mut Self::Local) -> Result<Seen> {
+            // What was kept in the round before belongs to the same rows.
+            assert_eq!(*local.get_or_insert(batch.range.clone()), batch.range);
+            Ok(Seen {
+                rows: batch.range.len() as u64,
+                positions: batch.range.clone().map(|row| row as u64).sum(),
+            })
+        }
+
+        fn conclude(
+            &self,
+            state: &mut Self::State,
+            last: bool,
+            total: Seen,
+        ) -> Result<Next<bool, Self::Outcome>> {
+            state.push((total.rows, total.positions));
+            Ok(match last {
+                true => Next::Done(std::mem::take(state)),
+                false => Next::Ask(true),
+            })
+        }
+    }
+
+    #[test]
+    fn memory_shows_every_row_once_in_every_round() {
+        for n in [
+            0,
+            1,
+            parallel::CHUNK_ROWS + 1,
+            (GROUP_CHUNKS + 1) * parallel::CHUNK_ROWS + 5,
+        ] {
+            let rows = ndarray::Array2::<f64>::zeros((n, 1));
+            let source = RowsSource::Array(rows.view());
+            let mut memory = Memory::new(source, TargetBatch::None, None);
+            let found = drive(&Census, &mut memory, &Control::silent()).unwrap();
+            let n = n as u64;
+            let expected = (n, n * n.saturating_sub(1) / 2);
+            assert_eq!(found, [expected, expected]);
+        }
+    }
+}

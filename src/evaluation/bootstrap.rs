@@ -350,6 +350,27 @@ mod tests {
     }
 
     #[test]
+    fn intervals_worked_by_hand() {
+        // 0, 1, ..., 100 in some order, and one failure.
+        let values = (0..=100)
+            .map(|i| Some(f64::from(i * 37 % 101)))
+            .chain([None]);
+        let found = resampled(40.0, values, 0.9, None).unwrap();
+        let ends = [
+            found.lower,
+            found.upper,
+            found.basic_lower,
+            found.basic_upper,
+        ];
+        for (end, expected) in ends.into_iter().zip([5.0, 95.0, -15.0, 75.0]) {
+            assert!((end - expected).abs() < 1e-12, "{end}");
+        }
+        // Sum of squares about the mean: n (n^2 - 1) / 12.
+        assert!((found.se.powi(2) - 101.0 * 10_200.0 / 12.0 / 100.0).abs() < 1e-9);
+        assert_eq!((found.estimate, found.n_failed), (40.0, 1));
+    }
+
+    #[test]
     fn bits_do_not_depend_on_the_threads() {
         let run = || {
             bootstrap(50, None, BootstrapOptions::default(), |weights| {
@@ -364,6 +385,9 @@ mod tests {
             .unwrap()
         };
         let expected = run();
+        let patients = Patients::of("test", 50, None).unwrap();
+        assert_ne!(patients.draw(0, 7), patients.draw(1, 7), "the seed is used");
+        assert_ne!(patients.draw(0, 7), patients.draw(0, 8), "and the number");
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)

@@ -256,8 +256,43 @@ mod tests {
             gamma_deviance(&[2.0], &[1.0], None),
             2.0 * (1.0 - 2.0_f64.ln()),
         );
+        // Too low by 1 and 4, too high by 1: 0.9 (1 + 4) + 0.1 over four rows.
+        near(pinball(&TRUTH, &FOUND, 0.9, None), 4.6 / 4.0);
         assert_eq!(poisson_deviance(&TRUTH, &TRUTH, None).unwrap(), 0.0);
         assert_eq!(gamma_deviance(&TRUTH, &TRUTH, None).unwrap(), 0.0);
+    }
+
+    #[test]
+    fn weights_repeat_rows_in_every_metric() {
+        let weights = [1.0, 2.0, 0.0, 3.0];
+        let long = |values: &[f64; 4]| {
+            [
+                values[0], values[1], values[1], values[3], values[3], values[3],
+            ]
+        };
+        let (truth, found) = (long(&TRUTH), long(&FOUND));
+        type Metric = fn(&[f64], &[f64], Option<&[f64]>) -> Result<f64>;
+        let metrics: [Metric; 9] = [
+            mean_error,
+            mae,
+            rmse,
+            r2,
+            median_absolute_error,
+            median_relative_error,
+            poisson_deviance,
+            gamma_deviance,
+            |t, p, w| pinball(t, p, 0.3, w),
+        ];
+        for (place, metric) in metrics.iter().enumerate() {
+            let weighted = metric(&TRUTH, &FOUND, Some(&weights)).unwrap();
+            let repeated = metric(&truth, &found, None).unwrap();
+            let plain = metric(&TRUTH, &FOUND, None).unwrap();
+            assert!(
+                (weighted - repeated).abs() < 1e-14,
+                "{place}: {weighted} {repeated}"
+            );
+            assert!((weighted - plain).abs() > 1e-3, "{place}: weights move it");
+        }
     }
 
     #[test]

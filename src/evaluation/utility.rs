@@ -299,6 +299,8 @@ mod tests {
         let found = threshold_for_fraction(&score, Some(&weights), 0.5).unwrap();
         assert_eq!((found.threshold, found.n_flagged), (0.8, 2));
         assert!(threshold_for_fraction(&score, Some(&[1.0; 4]), 0.5).is_err());
+        // A missed event costs four false alarms: act from one in five on.
+        assert_eq!(threshold_for_costs(1.0, 4.0).unwrap(), 0.2);
         assert!(threshold_for_costs(1.0, f64::INFINITY).is_err());
         assert_eq!(threshold_for_costs(1e300, 1e300).unwrap(), 0.5);
     }

@@ -192,6 +192,9 @@ fn line_numbers_survive_crlf_quotes_and_blank_lines() {
         let text = ["a,b", "1,x", "2,\"y", "z", "w\"", "3,y", "", "bad,y", ""].join(end);
         let reader = TableReader::new().declare(Feature::numeric("a"));
         assert_refused(reader.read(text.as_bytes()), 8, "a", "decimal number");
+        // A row with line breaks inside is named by the line on which it starts.
+        let broken = text.replace("2,", "two,");
+        assert_refused(reader.read(broken.as_bytes()), 3, "a", "decimal number");
         let good = text.replace("bad", "4");
         let table = reader.read(good.as_bytes()).unwrap();
         assert_eq!(table.n_rows(), 4);

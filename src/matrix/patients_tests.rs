@@ -1,6 +1,6 @@
 use super::*;
 use crate::matrix::time::Time;
-use approx::AbsDiffEq;
+use approx::{AbsDiffEq, RelativeEq};
 use ndarray::array;
 
 fn visits() -> PatientMatrix {
@@ -42,6 +42,39 @@ fn views_of_views_show_the_right_rows() {
 }
 
 #[test]
+fn approximate_equality_looks_at_every_value() {
+    let matrix = visits();
+    let with = |age: [f64; 4], ward: [Option<&str>; 4]| {
+        matrix
+            .with_column(
+                Feature::numeric("age"),
+                Column::dense(age.to_vec()).unwrap(),
+            )
+            .and_then(|other| {
+                other.with_column(Feature::category("ward"), Column::categorical(ward))
+            })
+            .unwrap()
+    };
+    let ward = [Some("icu"), Some("med"), None, Some("med")];
+    let near = with([40.0, 41.0 + 1e-9, 70.0, f64::NAN], ward);
+    assert!(matrix.abs_diff_eq(&near, 1e-8) && !matrix.abs_diff_eq(&near, 1e-10));
+    assert!(matrix.relative_eq(&near, 0.0, 1e-10) && !matrix.relative_eq(&near, 0.0, 1e-11));
+    for other in [
+        with([40.0, 41.0, 70.0, 70.0], ward),
+        with([40.0, f64::NAN, 70.0, f64::NAN], ward),
+        with(
+            [40.0, 41.0, 70.0, f64::NAN],
+            [Some("icu"), Some("med"), Some("med"), None],
+        ),
+        matrix.without(&["falls"]).unwrap(),
+        matrix.select_rows(&[0, 1, 2]).unwrap(),
+        matrix.clone().with_keys(RowKeys::none()).unwrap(),
+    ] {
+        assert!(!matrix.abs_diff_eq(&other, 1.0));
+    }
+}
+
+#[test]
 fn columns_are_found_by_name_only() {
     let matrix = visits();
     assert_eq!(matrix.select(&["falls", "age"]).unwrap().n_columns(), 2);
@@ -58,14 +91,15 @@ fn columns_are_found_by_name_only() {
 
 #[test]
 fn derive_and_replace() {
-    let matrix = visits().select_rows(&[0, 1]).unwrap();
+    let matrix = visits().select_rows(&[2, 1]).unwrap();
     let decades = matrix
         .derive(Feature::numeric("decades"), &["age"], |values| {
             values[0] / 10.0
         })
         .unwrap();
-    assert_eq!(decades.column("decades").unwrap().to_vec(), [4.0, 4.1]);
-    assert_eq!(decades.column("ward").unwrap().level(0), Some("icu"));
+    assert_eq!(decades.column("decades").unwrap().to_vec(), [7.0, 4.1]);
+    assert_eq!(decades.column("ward").unwrap().level(1), Some("med"));
+    assert_eq!(decades.column("falls").unwrap().to_vec(), [0.0, 2.0]);
     let error = matrix
         .derive(Feature::numeric("bad"), &["age"], |_| f64::INFINITY)
         .unwrap_err();
@@ -114,6 +148,26 @@ fn join_matches_patient_and_time() {
     let joined = matrix.join(&labs).unwrap();
     let crp = joined.column("crp").unwrap().to_vec();
     assert!(crp[0].is_nan() && crp[1] == 7.0 && crp[2] == 5.0 && crp[3].is_nan());
+    // Without index times a patient's one row goes to all of its visits.
+    let histories = PatientMatrix::new(vec![
+        (
+            Feature::count("falls before"),
+            Column::sparse(2, vec![(1, 3.0)]).unwrap(),
+        ),
+        (
+            Feature::category("region"),
+            Column::categorical([Some("north"), Some("south")]),
+        ),
+    ])
+    .unwrap()
+    .with_keys(RowKeys::none().patients(["b", "a"]))
+    .unwrap();
+    let joined = joined.join(&histories).unwrap();
+    let falls = joined.column("falls before").unwrap().to_vec();
+    assert_eq!(falls, [3.0, 3.0, 0.0, 0.0]);
+    let region = joined.column("region").unwrap();
+    let found: Vec<Option<&str>> = (0..4).map(|row| region.level(row)).collect();
+    assert_eq!(found, [Some("south"), Some("south"), Some("north"), None]);
     assert!(joined.join(&labs).is_err(), "name on both sides");
 }
 

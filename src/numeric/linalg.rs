@@ -10,7 +10,16 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 
 /// Adds `x' x` to the lower triangle of `gram` (`k x k`); `x` is `n x k`.
 pub(crate) fn gram_add(gram: &mut [f64], x: &[f64], n: usize, k: usize) {
-    let x = MatRef::from_column_major_slice(&x[..n * k], n, k);
+    add_product(gram, MatRef::from_column_major_slice(&x[..n * k], n, k));
+}
+
+/// The same for `x` row by row.
+pub(crate) fn gram_add_rows(gram: &mut [f64], x: &[f64], n: usize, k: usize) {
+    add_product(gram, MatRef::from_row_major_slice(&x[..n * k], n, k));
+}
+
+fn add_product(gram: &mut [f64], x: MatRef<'_, f64>) {
+    let k = x.ncols();
     triangular::matmul(
         MatMut::from_column_major_slice_mut(gram, k, k),
         BlockStructure::TriangularLower,

@@ -51,8 +51,9 @@ aside.serious .kind{color:#a4262c}\
 aside.caution .kind{color:#8a5a10}\
 .refs{font-size:.88rem}\
 a{color:#1f4e79}\
+table:not(:has(.more:checked)) .rest{display:none}\
 @media(max-width:40rem){main{padding:2rem 1.2rem 3rem}.figs{grid-template-columns:1fr}dl{grid-template-columns:1fr}}\
-@media print{body{font-size:10pt}main{max-width:none;padding:0}nav{display:none}h2,h3,caption{break-after:avoid}tr,aside{break-inside:avoid}.wide{overflow:visible}.figs{grid-template-columns:1fr 1fr;gap:1rem}a{color:inherit;text-decoration:none}@page{margin:18mm 16mm}}";
+@media print{body{font-size:10pt}main{max-width:none;padding:0}nav{display:none}h2,h3,caption{break-after:avoid}tr,aside{break-inside:avoid}.wide{overflow:visible}table:not(:has(.more:checked)) .rest{display:table-row-group}label{display:none}.figs{grid-template-columns:1fr 1fr;gap:1rem}a{color:inherit;text-decoration:none}@page{margin:18mm 16mm}}";
 
 pub(super) fn render(document: &Document) -> String {
     let title = escape(&document.title);
@@ -161,6 +162,9 @@ fn contents(out: &mut String, document: &Document) {
     out.push_str("</nav>\n");
 }
 
+/// Rows of a table before the rest folds.
+const ROWS_SHOWN: usize = 60;
+
 fn table(out: &mut String, number: usize, table: &Table) {
     out.push_str(&format!(
         "<div class=\"wide\">\n<table>\n<caption><b>Table {number}.</b> {}</caption>\n<thead><tr>",
@@ -174,7 +178,17 @@ fn table(out: &mut String, number: usize, table: &Table) {
         ));
     }
     out.push_str("</tr></thead>\n<tbody>\n");
-    for row in &table.rows {
+    let long = table.rows.len() > ROWS_SHOWN;
+    for (position, row) in table.rows.iter().enumerate() {
+        if long && position == ROWS_SHOWN {
+            let more = table.rows.len() - ROWS_SHOWN;
+            // The rest folds away without a script; paper shows all of it.
+            out.push_str(&format!(
+                "</tbody>\n<tbody><tr><td colspan=\"{}\"><label><input type=\"checkbox\" class=\"more\"> \
+                 {more} more rows</label></td></tr></tbody>\n<tbody class=\"rest\">\n",
+                table.columns.len()
+            ));
+        }
         out.push_str(if row.indented {
             "<tr class=\"in\">"
         } else {

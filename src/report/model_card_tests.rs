@@ -1,4 +1,6 @@
 use super::*;
+use crate::estimator::Relation;
+use crate::report::performance::Metric;
 
 #[test]
 fn a_step_that_drops_few_rows_is_hidden_with_a_neighbour() {
@@ -40,6 +42,34 @@ fn few_missing_values_have_no_share() {
         .map(|finding| finding.id)
         .collect();
     assert_eq!(ids, ["no-patient-keys", "mostly-missing"]);
+}
+
+#[test]
+fn the_first_metric_is_the_headline() {
+    let metric = |name: &str| Metric {
+        name: name.into(),
+        value: 0.9,
+        interval: None,
+        against: String::new(),
+    };
+    let card = |first: &str, second: &str| {
+        ModelCard::new("T").performance(Performance {
+            name: "test".into(),
+            relation: Some(Relation::External),
+            n_rows: 1000,
+            n_events: Some(100),
+            metrics: vec![metric(first), metric(second)],
+            intervals: String::new(),
+            figures: Vec::new(),
+            decisions: Vec::new(),
+            notes: Vec::new(),
+            event_rate: Some(0.1),
+        })
+    };
+    let accuracy = card("Accuracy", "AUROC").findings();
+    assert_eq!(accuracy.len(), 1);
+    assert_eq!(accuracy[0].id, "accuracy-under-imbalance");
+    assert!(card("AUROC", "Accuracy").findings().is_empty());
 }
 
 #[test]

@@ -70,6 +70,13 @@ fn difference_of_means() {
     let matrix = PatientMatrix::from_columns([("x", values)]).unwrap();
     let found = table(&matrix, &groups(&[("a", 20), ("b", 20)]));
     assert!((found.variables[0].smd.unwrap() - 5.0 / 35.0_f64.sqrt()).abs() < 1e-12);
+    // With three times the spread: means 9.5 and 28.5, variances 35 and 315.
+    let values = (0..20)
+        .map(f64::from)
+        .chain((0..20).map(|i| 3.0 * f64::from(i)));
+    let matrix = PatientMatrix::from_columns([("x", values.collect::<Vec<_>>())]).unwrap();
+    let found = table(&matrix, &groups(&[("a", 20), ("b", 20)]));
+    assert!((found.variables[0].smd.unwrap() - 19.0 / 175.0_f64.sqrt()).abs() < 1e-12);
 }
 
 #[test]

@@ -209,6 +209,11 @@ fn check(name: &str) {
         .expect("the automatic path");
     let first = number(&reference["default_first_lambda"]);
     differences.relative("first strength", automatic.strengths()[0], first, 1e-7);
+    // Equal steps on the log scale, down to the ratio.
+    for (at, share) in [(1, 0.9_f64.sqrt()), (2, 0.9)] {
+        let want = automatic.strengths()[0] * share;
+        differences.relative("automatic strength", automatic.strengths()[at], want, 1e-14);
+    }
 
     // A single fit is the path's point at its strength.
     for at in [strengths.len() / 3, 2 * strengths.len() / 3] {

@@ -1,26 +1,32 @@
 //! What a batch of rows answers in each round of a logistic fit.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use super::messages::{
     Answer, Ask, Information, LogisticPartial, LogisticQuestion, Margins, Plan, add,
 };
 use super::rounds::{LogisticRounds, missing};
-use crate::design::align::{Reader, align};
-use crate::design::block::Design;
+use crate::design::align::{Reader, align, all_finite, row_major};
+use crate::design::block::{Block, Design};
 use crate::design::statistics::{Statistics, Tally};
 use crate::error::{ErrorKind, Result};
 use crate::estimator::Schema;
 use crate::estimator::rounds::{Batch, TargetBatch};
 use crate::kernel::linear::factor::Factor;
 use crate::kernel::linear::pass::{
-    Outcome, Point, Scratch, Sums, add_block, linear_predictor, scaled_columns,
+    Outcome, Point, Request, Scratch, Sums, add_block, linear_predictor, pilot_rows, scaled_columns,
 };
+use crate::kernel::linear::rows::add_rows;
 use crate::kernel::loss::Loss;
 
 const NAME: &str = "LogisticRegression";
 
-/// What a batch keeps: its design and outcomes.
+/// What a batch keeps: outcomes of its rows, and their design where one is needed.
 #[derive(Debug, Default)]
 pub struct LogisticLocal {
+    /// Whether all values of the batch are known to be finite numbers.
+    complete: bool,
     design: Option<Design>,
     target: Vec<f64>,
     weights: Vec<f64>,
@@ -28,22 +34,81 @@ pub struct LogisticLocal {
 }
 
 impl LogisticRounds {
-    /// The design, outcomes and weights of a batch, made once.
-    fn prepare(&self, plan: &Plan, batch: &Batch<'_>, local: &mut LogisticLocal) -> Result<()> {
-        if local.design.is_some() {
+    /// The outcomes and weights of a batch, made once for the same rows.
+    fn outcomes(&self, plan: &Plan, batch: &Batch<'_>, local: &mut LogisticLocal) -> Result<()> {
+        if local.target.len() == batch.range.len() {
             return Ok(());
         }
-        let range = batch.range.clone();
-        let (target, weights) = outcomes(batch, &plan.classes, plan.factors)?;
-        local.target = target;
-        local.weights = weights;
+        local.design = None;
+        (local.target, local.weights) = outcomes(batch, &plan.classes, plan.factors)?;
         local.offset = match &plan.offset {
             None => None,
             Some(column) => Some(read_offset(column, batch)?),
         };
-        local.design = Some(plan.encoder.apply(batch.rows, range)?);
         Ok(())
     }
+
+    /// The same and the design.
+    fn prepare(&self, plan: &Plan, batch: &Batch<'_>, local: &mut LogisticLocal) -> Result<()> {
+        self.outcomes(plan, batch, local)?;
+        if local.design.is_none() {
+            local.design = Some(plan.encoder.apply(batch.rows, batch.range.clone())?);
+        }
+        Ok(())
+    }
+
+    fn answer_sums(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        batch: &Batch<'_>,
+        local: &mut LogisticLocal,
+    ) -> Result<Sums> {
+        let mut batch = batch.clone();
+        if request.pilot {
+            batch.range = pilot_rows(batch.range);
+        }
+        self.outcomes(plan, &batch, local)?;
+        let direct = direct_rows(plan, &batch, local.complete);
+        if direct.is_none() {
+            self.prepare(plan, &batch, local)?;
+        }
+        let terms = plan.encoder.terms();
+        let width = request.gram.as_ref().map_or(0, |set| set.len() + 1);
+        let mut sums = Sums {
+            gradient: vec![0.0; terms.len()],
+            gram: vec![0.0; width * width],
+            ..Sums::default()
+        };
+        // Not kept between rounds: the allocator hands the same pages to the next chunk.
+        let mut scratch = Scratch::default();
+        if let Some(rows) = direct {
+            let outcome = local.outcome(0..local.target.len());
+            add_rows(
+                Loss::Logistic,
+                terms,
+                &rows,
+                outcome,
+                request,
+                &mut scratch,
+                &mut sums,
+            );
+            return Ok(sums);
+        }
+        for (block, outcome) in local.pieces() {
+            add_block(
+                Loss::Logistic,
+                terms,
+                block,
+                outcome,
+                request,
+                &mut scratch,
+                &mut sums,
+            );
+        }
+        Ok(sums)
+    }
+
     /// The answer of one batch.
     pub(super) fn answer_batch(
         &self,
@@ -51,70 +116,23 @@ impl LogisticRounds {
         batch: &Batch<'_>,
         local: &mut LogisticLocal,
     ) -> Result<LogisticPartial> {
-        let (Ask::Sums(plan, _)
-        | Ask::Rank(plan)
-        | Ask::Separation(plan, _)
-        | Ask::Information(plan, _, _)) = &question.0
-        else {
-            return match &question.0 {
-                Ask::Fill(question) => {
-                    let sums = question.answer(&self.schema, batch)?;
-                    Ok(LogisticPartial(Answer::Fill(sums)))
-                }
-                _ => self.answer_prepare(batch),
-            };
+        let plan = match &question.0 {
+            Ask::Sums(plan, request) => {
+                let sums = self.answer_sums(plan, request, batch, local)?;
+                return Ok(LogisticPartial(Answer::Sums(sums)));
+            }
+            Ask::Rank(plan) | Ask::Separation(plan, _) | Ask::Information(plan, _, _) => plan,
+            Ask::Fill(question) => {
+                let sums = question.answer(&self.schema, batch)?;
+                return Ok(LogisticPartial(Answer::Fill(sums)));
+            }
+            Ask::Prepare => return self.answer_prepare(batch, local),
         };
         self.prepare(plan, batch, local)?;
-        let LogisticLocal {
-            design: Some(design),
-            target,
-            weights,
-            offset,
-        } = local
-        else {
-            return Err(ErrorKind::Schema("batch without a design".into()).into());
-        };
-        // Not kept between rounds: the allocator hands the same pages to the next chunk.
-        let mut scratch = Scratch::default();
         let terms = plan.encoder.terms();
-        let rows = weights.iter().filter(|weight| **weight > 0.0).count() as u64;
-        let mut start = 0;
-        let mut pieces = design.blocks.iter().map(|block| {
-            let range = start..start + block.n_rows;
-            start = range.end;
-            let outcome = Outcome {
-                target: &target[range.clone()],
-                weights: &weights[range.clone()],
-                offset: offset.as_ref().map(|offset| &offset[range]),
-            };
-            (block, outcome)
-        });
+        let rows = local.weights.iter().filter(|weight| **weight > 0.0).count() as u64;
+        let mut pieces = local.pieces();
         Ok(LogisticPartial(match &question.0 {
-            Ask::Sums(_, request) => {
-                let mut sums = Sums {
-                    gradient: vec![0.0; terms.len()],
-                    gram: vec![
-                        0.0;
-                        request
-                            .gram
-                            .as_ref()
-                            .map_or(0, |set| (set.len() + 1).pow(2))
-                    ],
-                    ..Sums::default()
-                };
-                for (block, outcome) in pieces {
-                    add_block(
-                        Loss::Logistic,
-                        terms,
-                        block,
-                        outcome,
-                        request,
-                        &mut scratch,
-                        &mut sums,
-                    );
-                }
-                Answer::Sums(sums)
-            }
             Ask::Rank(_) => {
                 let set: Vec<u32> = (0..terms.len() as u32).collect();
                 let mut columns = Vec::new();
@@ -161,12 +179,19 @@ impl LogisticRounds {
                 }
                 Answer::Information(information)
             }
-            Ask::Prepare | Ask::Fill(_) => return self.answer_prepare(batch),
+            Ask::Prepare | Ask::Fill(_) | Ask::Sums(..) => {
+                return Err(ErrorKind::Schema("a question answered before".into()).into());
+            }
         }))
     }
 
-    fn answer_prepare(&self, batch: &Batch<'_>) -> Result<LogisticPartial> {
+    fn answer_prepare(
+        &self,
+        batch: &Batch<'_>,
+        local: &mut LogisticLocal,
+    ) -> Result<LogisticPartial> {
         let statistics = Statistics::of(&self.schema, batch)?;
+        local.complete = batch.weights.is_none() && statistics.complete();
         let TargetBatch::Classes { codes, labels } = batch.target else {
             return Err(target_kind("classes", "another kind of target"));
         };
@@ -254,7 +279,34 @@ pub(super) fn target_kind(expected: &str, found: &str) -> crate::error::Error {
     .into()
 }
 
+/// The rows of a batch as they lie in memory, where they need no design: a row-major array of
+/// finite numbers, each a term of its own.
+fn direct_rows<'a>(plan: &Plan, batch: &Batch<'a>, complete: bool) -> Option<Cow<'a, [f64]>> {
+    let n_rows = batch.range.len();
+    let (rows, width) = row_major(batch.rows, batch.range.start, n_rows)?;
+    let plain = n_rows > 0 && plan.encoder.plain() && plan.encoder.n_terms() == width;
+    (plain && (complete || all_finite(&rows))).then_some(rows)
+}
+
 impl LogisticLocal {
+    fn outcome(&self, range: Range<usize>) -> Outcome<'_> {
+        Outcome {
+            target: &self.target[range.clone()],
+            weights: &self.weights[range.clone()],
+            offset: self.offset.as_ref().map(|offset| &offset[range]),
+        }
+    }
+
+    /// The blocks of the design with the outcomes of their rows.
+    fn pieces(&self) -> impl Iterator<Item = (&Block, Outcome<'_>)> {
+        let blocks = self.design.iter().flat_map(|design| &design.blocks);
+        blocks.scan(0, |start, block| {
+            let range = *start..*start + block.n_rows;
+            *start = range.end;
+            Some((block, self.outcome(range)))
+        })
+    }
+
     /// Calls `take` with the score columns (terms of `set`, then ones) of every block, its number
     /// of rows and their weights.
     pub(super) fn visit(
@@ -266,24 +318,19 @@ impl LogisticLocal {
         mut take: impl FnMut(&[f64], usize, &[f64]),
     ) {
         let (mut eta, mut columns) = (Vec::new(), Vec::new());
-        let mut start = 0;
-        for block in self.design.iter().flat_map(|design| &design.blocks) {
-            let range = start..start + block.n_rows;
-            start = range.end;
-            let offset = self.offset.as_ref().map(|offset| &offset[range.clone()]);
-            linear_predictor(terms, block, point, offset, &mut eta);
+        for (block, outcome) in self.pieces() {
+            linear_predictor(terms, block, point, outcome.offset, &mut eta);
             let mut curvature = vec![0.0; block.n_rows];
-            let weights = &self.weights[range.clone()];
-            loss.evaluate(&mut eta, &self.target[range], weights, &mut curvature);
+            loss.evaluate(&mut eta, outcome.target, outcome.weights, &mut curvature);
             scaled_columns(terms, block, set, &eta, &mut columns);
-            take(&columns, block.n_rows, weights);
+            take(&columns, block.n_rows, outcome.weights);
         }
     }
 }
 
 fn add_information(
     terms: &[crate::design::encode::Term],
-    block: &crate::design::block::Block,
+    block: &Block,
     outcome: Outcome<'_>,
     point: &Point,
     set: &[u32],

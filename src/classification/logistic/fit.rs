@@ -1,7 +1,5 @@
 //! From a cohort, or any source of rows, to the fitted model.
 
-use std::collections::BTreeMap;
-
 use linfa::dataset::{AsSingleTargets, DatasetBase};
 use linfa::traits::Fit;
 
@@ -10,7 +8,7 @@ use super::messages::LogisticOutcome;
 use super::model::{LogisticRegression, Wire};
 use super::params::{ClassWeights, Covariance, LogisticRegressionValidParams};
 use super::rounds::LogisticRounds;
-use crate::design::align::{cut_sparse, schema_of};
+use crate::design::align::{cut_sparse, lay_out, schema_of};
 use crate::design::prepare::Preparation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::{RowsAccess, check_shape, check_weights, encode_classes};
@@ -19,7 +17,8 @@ use crate::estimator::{
     ClassLabel, Control, KeyColumn, Lineage, ModelHeader, RowDerived, RowsSource, Schema,
     TrainingRows,
 };
-use crate::kernel::linear::path::{Solution, Strengths};
+use crate::kernel::linear::clusters::PatientScores;
+use crate::kernel::linear::problem::{Solution, Strengths};
 use crate::kernel::loss::Loss;
 
 pub(super) const NAME: &str = "LogisticRegression";
@@ -148,7 +147,12 @@ where
         return Err(ErrorKind::NoFeatures { what: NAME }.into());
     }
     let owned = cut_sparse(rows);
-    let source = owned.as_ref().map_or(rows, RowsSource::Matrix);
+    let laid_out = lay_out(rows);
+    let source = match (&owned, &laid_out) {
+        (Some(matrix), _) => RowsSource::Matrix(matrix),
+        (None, Some(array)) => RowsSource::Array(array.view()),
+        (None, None) => rows,
+    };
     let rounds = LogisticRounds {
         params: params.clone(),
         strengths,
@@ -214,7 +218,7 @@ impl Memory<'_, super::answer::LogisticLocal> {
             .last()
             .ok_or_else(|| ErrorKind::Schema("no solution".into()))?;
         let terms = outcome.plan.encoder.terms();
-        let mut by_patient: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        let mut scores = PatientScores::new(k);
         let mut row = 0;
         for local in self.locals() {
             local.visit(
@@ -223,37 +227,17 @@ impl Memory<'_, super::answer::LogisticLocal> {
                 Loss::Logistic,
                 set,
                 |columns, n, weights| {
-                    for offset in 0..n {
-                        if weights[offset] > 0.0 {
-                            let scores = by_patient
-                                .entry(patients.codes()[row + offset])
-                                .or_insert_with(|| vec![0.0; k]);
-                            for (j, score) in scores.iter_mut().enumerate() {
-                                *score += columns[j * n + offset];
-                            }
+                    for (offset, weight) in weights.iter().enumerate() {
+                        if *weight > 0.0 {
+                            let patient = patients.codes()[row + offset];
+                            scores.add(patient, |j| columns[j * n + offset]);
                         }
                     }
                     row += n;
                 },
             );
         }
-        let groups = by_patient.len();
-        if groups < 2 {
-            return Err(ErrorKind::TooFewRows {
-                what: "covariance by patient",
-                required: 2,
-                found: groups,
-            }
-            .into());
-        }
-        let mut meat = vec![0.0; k * k];
-        let mut columns = vec![0.0; groups * k];
-        for (position, scores) in by_patient.values().enumerate() {
-            for (j, score) in scores.iter().enumerate() {
-                columns[j * groups + position] = *score;
-            }
-        }
-        crate::numeric::linalg::gram_add(&mut meat, &columns, groups, k);
+        let (mut meat, groups) = scores.meat()?;
         let factor = groups as f64 / (groups - 1) as f64;
         meat.iter_mut().for_each(|value| *value *= factor);
         Ok(meat)

@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, Result};
 use crate::estimator::rounds::Partial;
 use crate::kernel::linear::factor::Factor;
 use crate::kernel::linear::pass::{Point, Request, Sums};
-use crate::kernel::linear::path::Solution;
+use crate::kernel::linear::problem::Solution;
 
 /// Everything that preparation fixed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

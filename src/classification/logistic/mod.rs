@@ -31,6 +31,8 @@ mod messages;
 mod model;
 mod params;
 mod path;
+#[cfg(test)]
+mod pilot_tests;
 mod rounds;
 mod scorer;
 

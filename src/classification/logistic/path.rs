@@ -13,7 +13,7 @@ use crate::estimator::input::RowsAccess;
 use crate::estimator::{
     ClassLabel, Cohort, Control, KFold, ParamGuard, RowsSource, TargetRows, TrainingRows,
 };
-use crate::kernel::linear::path::Strengths;
+use crate::kernel::linear::problem::Strengths;
 use crate::numeric::parallel::map_tasks;
 use crate::numeric::stable::log1p_exp;
 

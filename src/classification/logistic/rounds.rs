@@ -15,12 +15,14 @@ use crate::design::statistics::{Statistics, Tally};
 use crate::error::{ErrorKind, Result};
 use crate::estimator::Schema;
 use crate::estimator::rounds::{Batch, Next, Rounds};
-use crate::kernel::linear::pass::{Request, Sums};
-use crate::kernel::linear::path::{Path, Problem, Solution, Strengths};
+use crate::kernel::linear::pass::{PILOT_SHARE, Request, Sums};
+use crate::kernel::linear::path::Path;
+use crate::kernel::linear::problem::{Problem, Solution, Strengths};
 use crate::numeric::linalg::{
     independent_columns, mirror_lower, reciprocal_condition, solve_upper, solve_upper_transposed,
     submatrix,
 };
+use crate::numeric::parallel::CHUNK_ROWS;
 
 const NAME: &str = "LogisticRegression";
 
@@ -55,6 +57,12 @@ const LAST_STEP: f64 = 1e-3;
 /// Newton steps after which a fit that has not settled is looked at for separation.
 const PATIENCE: usize = 12;
 
+/// Largest number of terms of a fit that a pilot starts: above, its Gram matrices outweigh passes.
+const PILOT_TERMS: usize = 128;
+
+/// Rows of a pilot for every term; its Gram matrix is then within about a tenth of the whole one.
+const PILOT_ROWS_PER_TERM: u64 = 100;
+
 /// A logistic fit over rounds; see [`crate::estimator::rounds`].
 #[derive(Debug, Clone)]
 pub struct LogisticRounds {
@@ -73,6 +81,9 @@ pub struct LogisticState {
     fills: Option<FillSearch>,
     plan: Option<Arc<Plan>>,
     path: Option<Path>,
+    pilot: Option<Path>,
+    /// Mean loss at the start, where it follows from the classes alone.
+    null_loss: Option<f64>,
     problem: Option<Problem>,
     start: f64,
     weight: f64,
@@ -113,6 +124,8 @@ impl Rounds for LogisticRounds {
             fills: None,
             plan: None,
             path: None,
+            pilot: None,
+            null_loss: None,
             problem: None,
             start: 0.0,
             weight: 0.0,
@@ -298,6 +311,14 @@ impl LogisticRounds {
         } else {
             0.0
         };
+        if self.params.offset.is_none() {
+            let share = |part: f64| part / state.weight;
+            state.null_loss = Some(if self.params.intercept {
+                -share(p1) * libm::log(share(p1)) - share(p0) * libm::log(share(p0))
+            } else {
+                std::f64::consts::LN_2
+            });
+        }
         let problem = Problem {
             weight: state.weight,
             l1: l1.iter().map(|factor| ratio * factor).collect(),
@@ -344,10 +365,52 @@ impl LogisticRounds {
         plan: Arc<Plan>,
         problem: Problem,
     ) -> Result<Next<LogisticQuestion, LogisticOutcome>> {
-        let (path, request) = Path::start(problem.clone(), state.start);
+        let pilot = state.null_loss.is_some() && self.pilot_pays(&problem, state.n_rows);
+        let (path, request) = if pilot {
+            Path::pilot(problem.clone(), state.start)
+        } else {
+            Path::start(problem.clone(), state.start)
+        };
         state.problem = Some(problem);
-        state.path = Some(path);
+        if pilot {
+            state.pilot = Some(path);
+        } else {
+            state.path = Some(path);
+        }
         state.plan = Some(Arc::clone(&plan));
+        Ok(Next::Ask(LogisticQuestion(Ask::Sums(plan, request))))
+    }
+
+    /// Whether part of the rows should find the start: one strength, and rows enough that an eighth
+    /// of them still determines every term.
+    fn pilot_pays(&self, problem: &Problem, rows: u64) -> bool {
+        let share = rows / PILOT_SHARE as u64;
+        matches!(&self.strengths, Strengths::Given(list) if list.len() == 1)
+            && problem.l1.len() <= PILOT_TERMS
+            && share >= CHUNK_ROWS as u64
+            && share >= PILOT_ROWS_PER_TERM * (problem.l1.len() as u64 + 1)
+    }
+
+    fn conclude_pilot(
+        &self,
+        state: &mut LogisticState,
+        plan: Arc<Plan>,
+        sums: &Sums,
+    ) -> Result<Next<LogisticQuestion, LogisticOutcome>> {
+        let mut pilot = missing(state.pilot.take())?;
+        let problem = missing(state.problem.clone())?;
+        // Terms of full rank on some rows are so on all; the contrary is found on all rows only.
+        state.ranked = state.ranked || full_rank(sums, plan.encoder.n_terms());
+        let (path, request) = if !state.ranked {
+            Path::start(problem, state.start)
+        } else if let Some(request) = pilot.advance(sums) {
+            state.pilot = Some(pilot);
+            return Ok(Next::Ask(LogisticQuestion(Ask::Sums(plan, request))));
+        } else {
+            let null_loss = missing(state.null_loss)?;
+            Path::follow(problem, state.start, null_loss, pilot)
+        };
+        state.path = Some(path);
         Ok(Next::Ask(LogisticQuestion(Ask::Sums(plan, request))))
     }
 
@@ -358,15 +421,11 @@ impl LogisticRounds {
         request: &Request,
         sums: Sums,
     ) -> Result<Next<LogisticQuestion, LogisticOutcome>> {
+        if request.pilot {
+            return self.conclude_pilot(state, plan, &sums);
+        }
         if !state.ranked {
-            // A well-conditioned first Gram matrix shows full rank; otherwise ask for the factor.
-            let k = request.gram.as_ref().map_or(0, Vec::len) + 1;
-            let mut gram = sums.gram.clone();
-            let full = gram.len() == k * k && k == plan.encoder.n_terms() + 1 && {
-                mirror_lower(&mut gram, k);
-                reciprocal_condition(&gram, k) > SURELY_INDEPENDENT
-            };
-            if !full {
+            if !full_rank(&sums, plan.encoder.n_terms()) {
                 return Ok(Next::Ask(LogisticQuestion(Ask::Rank(plan))));
             }
             state.ranked = true;
@@ -445,6 +504,16 @@ impl LogisticRounds {
             separated: std::mem::take(&mut state.separated),
             information,
         })
+    }
+}
+
+/// Whether a well-conditioned Gram matrix of all terms shows full rank.
+fn full_rank(sums: &Sums, n_terms: usize) -> bool {
+    let k = n_terms + 1;
+    let mut gram = sums.gram.clone();
+    gram.len() == k * k && {
+        mirror_lower(&mut gram, k);
+        reciprocal_condition(&gram, k) > SURELY_INDEPENDENT
     }
 }
 

@@ -225,6 +225,8 @@ fn patients_of_two_sites_lose_one_side() {
     assert_eq!(folds[0].test.positions(), [0, 1, 5]);
     assert_eq!(folds[1].test.positions(), [2, 3, 4]);
 
+    let all = Split::by_site(&["s", "n"]).apply(&whole).unwrap_err();
+    assert!(matches!(all.kind(), ErrorKind::TooFewRows { .. }), "{all}");
     assert!(Split::by_site(&["x"]).apply(&whole).is_err());
     assert!(Split::by_site::<&str>(&[]).apply(&whole).is_err());
     let error = Split::by_site(&["s"]).apply(&pairs(4)).unwrap_err();
@@ -332,6 +334,8 @@ fn folds_are_balanced_and_cover_every_row_once() {
         assert_eq!(rows, (0..names.len()).collect::<Vec<_>>());
     }
     assert_ne!(folds[0].test.positions(), folds[3].test.positions());
+    let other = KFold::new(3).seed(3).split(&whole).unwrap();
+    assert_ne!(folds[0].test.positions(), other[0].test.positions());
 
     let few = KFold::new(13).split(&whole).unwrap_err();
     assert!(matches!(
@@ -404,7 +408,10 @@ fn bootstrap_draws_patients_and_seals_the_rest() {
     let samples = bootstrap.split(&whole).unwrap();
     let (again, _) = bootstrap.draw(&whole, 5).unwrap();
     assert_eq!(again.records, samples[5].0.records);
-    assert_ne!(samples[0].0.records, samples[1].0.records);
+    let rows = |sample: usize| samples[sample].0.records.column("row").unwrap().to_vec();
+    assert_ne!(rows(0), rows(1));
+    let other = Bootstrap::new(8).seed(5).draw(&whole, 0).unwrap().0;
+    assert_ne!(rows(0), other.records.column("row").unwrap().to_vec());
     let mut out = 0;
     for (train, test) in samples {
         assert_eq!(train.records.n_rows(), 40);

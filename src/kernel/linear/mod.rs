@@ -6,10 +6,13 @@
 //! (1 / W) sum_i w_i loss(y_i, b0 + z_i b) + strength * sum_j (l1_j |b_j| + l2_j b_j^2 / 2)
 //! ```
 //!
-//! with `W` the sum of weights. `pass` answers a request with sums over rows, `quadratic` solves
-//! the local model, `path` decides what to ask next.
+//! with `W` the sum of weights. `pass` answers a request with sums over a design, `rows` over rows
+//! that need none, `quadratic` solves the local model, `path` decides what to ask next.
 
+pub(crate) mod clusters;
 pub(crate) mod factor;
 pub(crate) mod pass;
 pub(crate) mod path;
+pub(crate) mod problem;
 pub(crate) mod quadratic;
+pub(crate) mod rows;

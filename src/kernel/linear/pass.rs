@@ -1,11 +1,14 @@
 //! One pass over a design: loss, gradient and, where asked, the weighted Gram matrix.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::design::block::Block;
 use crate::design::encode::Term;
 use crate::kernel::loss::Loss;
 use crate::numeric::linalg::gram_add;
+use crate::numeric::parallel::CHUNK_ROWS;
 use crate::numeric::simd::{NullaryFnOnce, add_scaled, dispatch, dot};
 
 /// Intercept and coefficients on the scale of standardised terms.
@@ -21,12 +24,27 @@ pub(crate) struct Request {
     pub(crate) point: Point,
     /// Terms of the Gram matrix; the intercept is added as its last column.
     pub(crate) gram: Option<Vec<u32>>,
+    /// Whether the first part of every chunk is enough; see [`pilot_rows`].
+    pub(crate) pilot: bool,
+}
+
+/// Share of the rows that a pilot reads.
+pub(crate) const PILOT_SHARE: usize = 8;
+
+/// The rows of a pilot among `range`: the first eighth of a whole chunk, hence rows from everywhere
+/// in the order of the table; all of a shorter one, so that few rows never stand for a small site.
+pub(crate) fn pilot_rows(range: Range<usize>) -> Range<usize> {
+    if range.len() < CHUNK_ROWS {
+        return range;
+    }
+    range.start..range.start + range.len() / PILOT_SHARE
 }
 
 /// Sums over rows at one point; weighted, not divided by the weight.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Sums {
     pub(crate) rows: u64,
+    pub(crate) weight: f64,
     pub(crate) loss: f64,
     pub(crate) gradient: Vec<f64>,
     pub(crate) gradient_intercept: f64,
@@ -43,12 +61,19 @@ impl Sums {
             return None;
         }
         self.rows += other.rows;
+        self.weight += other.weight;
         self.loss += other.loss;
         self.gradient_intercept += other.gradient_intercept;
         self.widest = self.widest.max(other.widest);
         add(&mut self.gradient, &other.gradient);
         add(&mut self.gram, &other.gram);
         Some(self)
+    }
+
+    /// Counts rows and their weight; rows of weight zero are as if absent.
+    pub(crate) fn count(&mut self, weights: &[f64]) {
+        self.rows += weights.iter().filter(|weight| **weight > 0.0).count() as u64;
+        self.weight += sum(weights);
     }
 }
 
@@ -69,9 +94,9 @@ pub(crate) struct Outcome<'a> {
 /// Buffers that a pass reuses from block to block.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    eta: Vec<f64>,
-    curvature: Vec<f64>,
-    columns: Vec<f64>,
+    pub(crate) eta: Vec<f64>,
+    pub(crate) curvature: Vec<f64>,
+    pub(crate) columns: Vec<f64>,
 }
 
 /// Adds the sums of one block at a point.
@@ -103,11 +128,7 @@ pub(crate) fn add_block(
     sums.loss += loss_sum;
     sums.gradient_intercept += gradient_intercept;
     sums.widest = sums.widest.max(widest);
-    sums.rows += outcome
-        .weights
-        .iter()
-        .filter(|weight| **weight > 0.0)
-        .count() as u64;
+    sums.count(outcome.weights);
     if let Some(set) = &request.gram {
         for h in &mut scratch.curvature {
             *h = h.sqrt();
@@ -170,7 +191,7 @@ impl NullaryFnOnce for Evaluate<'_> {
 
 /// Largest absolute value, with eight running maxima.
 #[inline(always)]
-fn widest(values: &[f64]) -> f64 {
+pub(crate) fn widest(values: &[f64]) -> f64 {
     let (head, tail) = values.as_chunks::<8>();
     let larger = |a: f64, b: f64| if b > a { b } else { a };
     let mut lanes = [0.0; 8];
@@ -187,7 +208,7 @@ fn widest(values: &[f64]) -> f64 {
 
 /// Sum with eight running totals, added in a fixed order.
 #[inline(always)]
-fn sum(values: &[f64]) -> f64 {
+pub(crate) fn sum(values: &[f64]) -> f64 {
     let (head, tail) = values.as_chunks::<8>();
     let mut lanes = [0.0; 8];
     for chunk in head {
@@ -315,6 +336,7 @@ mod tests {
                 coefficients: vec![0.7, -0.4],
             },
             gram: Some(vec![0, 1]),
+            pilot: false,
         };
         let mut sums = Sums::default();
         let outcome = Outcome {

@@ -7,10 +7,9 @@
 //! screened by the strong rule (Tibshirani et al., J. R. Stat. Soc. B 74, 2012,
 //! doi 10.1111/j.1467-9868.2011.01004.x) and every solution is checked on all terms.
 
-use serde::{Deserialize, Serialize};
-
 use crate::kernel::linear::pass::{Point, Request, Sums};
-use crate::kernel::linear::quadratic::Quadratic;
+use crate::kernel::linear::problem::{Problem, Solution, Strengths};
+use crate::kernel::linear::quadratic::{Quadratic, secant_update};
 
 /// Up to this many terms the Gram matrix always holds all of them.
 const ALL_TERMS: usize = 256;
@@ -21,6 +20,10 @@ const MAX_SET: usize = 2048;
 /// A step that leaves more than this share of the optimality gap asks for a fresh Gram matrix,
 /// which costs about as much as this many passes more per hundred terms.
 const PAYING: f64 = 0.25;
+
+/// Cost of a Gram matrix in passes, for every term of the working set: one that costs more than the
+/// passes it would spare is not asked for.
+const GRAM_PASSES_PER_TERM: f64 = 0.06;
 
 /// The same for large working sets, whose Gram matrix costs dozens of passes.
 const PAYING_LARGE: f64 = 0.4;
@@ -39,50 +42,6 @@ const MEASURABLE: f64 = 1e-13;
 
 /// Smallest l1 share that defines the first strength of an automatic sequence, as in glmnet.
 const MIN_L1_RATIO: f64 = 1e-3;
-
-/// What is minimised, and where to stop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Problem {
-    /// Sum of weights.
-    pub(crate) weight: f64,
-    /// Penalty factors of the terms.
-    pub(crate) l1: Vec<f64>,
-    pub(crate) l2: Vec<f64>,
-    /// Terms whose coefficient is fixed at zero.
-    pub(crate) excluded: Vec<bool>,
-    pub(crate) intercept: bool,
-    pub(crate) strengths: Strengths,
-    /// Largest optimality gap of a solution, on the scale of standardised terms.
-    pub(crate) tolerance: f64,
-    /// Newton steps per strength.
-    pub(crate) max_iterations: usize,
-}
-
-/// The strengths of a path, largest first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Strengths {
-    Given(Vec<f64>),
-    /// `n` values from the smallest one without active terms down to `ratio` times it.
-    Automatic {
-        n: usize,
-        ratio: f64,
-    },
-}
-
-/// The solution at one strength.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Solution {
-    pub(crate) strength: f64,
-    pub(crate) point: Point,
-    /// Mean loss without penalty.
-    pub(crate) loss: f64,
-    /// Optimality gap on all terms.
-    pub(crate) gap: f64,
-    pub(crate) iterations: usize,
-    pub(crate) converged: bool,
-    /// Largest absolute linear predictor.
-    pub(crate) widest: f64,
-}
 
 /// A step under trial.
 #[derive(Debug, Clone)]
@@ -113,7 +72,16 @@ pub(crate) struct Path {
     null_loss: f64,
     last_step: Option<Point>,
     pending: Option<Request>,
+    pilot: bool,
+    /// Where to begin anew if the first point turns out worse than the intercept alone.
+    fallback: Option<Point>,
 }
+
+/// Optimality gap at which a pilot ends: its rows know the solution no better.
+const PILOT_TOLERANCE: f64 = 1e-3;
+
+/// Newton steps of a pilot.
+const PILOT_ITERATIONS: usize = 3;
 
 impl Path {
     /// Starts at the given intercept with all coefficients zero.
@@ -151,7 +119,46 @@ impl Path {
             null_loss: f64::NAN,
             last_step: None,
             pending: None,
+            pilot: false,
+            fallback: None,
         };
+        let request = path.request(path.point.clone());
+        (path, request)
+    }
+
+    /// A few Newton steps at one strength on part of the rows: a start, and a Gram matrix, that
+    /// spare the whole table most of its passes. Every pass asks for a Gram matrix.
+    pub(crate) fn pilot(problem: Problem, intercept: f64) -> (Self, Request) {
+        let problem = Problem {
+            tolerance: problem.tolerance.max(PILOT_TOLERANCE),
+            max_iterations: problem.max_iterations.min(PILOT_ITERATIONS),
+            ..problem
+        };
+        let (mut path, _) = Self::start(problem, intercept);
+        path.pilot = true;
+        path.at = Some(0);
+        let request = path.request(path.point.clone());
+        (path, request)
+    }
+
+    /// Starts where a finished pilot ended, with its Gram matrix; `null_loss` is the mean loss at
+    /// the intercept `start` alone.
+    pub(crate) fn follow(
+        problem: Problem,
+        start: f64,
+        null_loss: f64,
+        pilot: Self,
+    ) -> (Self, Request) {
+        let (mut path, first) = Self::start(problem, start);
+        let gram_fits = pilot.hessian.len() == (path.set.len() + 1).pow(2);
+        if !gram_fits || !pilot.objective_loss.is_finite() {
+            return (path, first);
+        }
+        path.fallback = Some(std::mem::replace(&mut path.point, pilot.point));
+        path.hessian = pilot.hessian;
+        path.at = Some(0);
+        path.null_loss = null_loss;
+        path.wants_gram = false;
         let request = path.request(path.point.clone());
         (path, request)
     }
@@ -191,7 +198,8 @@ impl Path {
     fn request(&self, point: Point) -> Request {
         Request {
             point,
-            gram: self.wants_gram.then(|| self.set.clone()),
+            gram: (self.wants_gram || self.pilot).then(|| self.set.clone()),
+            pilot: self.pilot,
         }
     }
 
@@ -201,8 +209,18 @@ impl Path {
 
     /// Digests the sums at the requested point; the next request, or `None` at the end.
     pub(crate) fn advance(&mut self, sums: &Sums) -> Option<Request> {
-        let weight = self.problem.weight;
-        let loss = sums.loss / weight;
+        if self.pilot {
+            self.problem.weight = sums.weight;
+        }
+        let loss = sums.loss / self.problem.weight;
+        if let Some(fallback) = self.fallback.take() {
+            let gain = self.objective(loss, &self.point) - self.null_loss;
+            if gain > MEASURABLE * (1.0 + self.null_loss) || gain.is_nan() {
+                self.point = fallback;
+                self.wants_gram = true;
+                return Some(self.request(self.point.clone()));
+            }
+        }
         if let Some(trial) = self.trial.take() {
             let tried = along(&self.point, &trial.step, trial.length);
             let gain =
@@ -220,7 +238,11 @@ impl Path {
                 self.trial = Some(shorter);
                 return Some(request);
             }
+            let before = self.slopes();
             self.accept(sums, tried, loss);
+            if sums.gram.is_empty() {
+                self.correct(&before, &trial);
+            }
             self.last_step = Some(trial.step);
             let gap = self.gap();
             let paying = if self.set.len() > LARGE_SET {
@@ -228,7 +250,9 @@ impl Path {
             } else {
                 PAYING
             };
-            self.wants_gram = gap > paying * trial.previous_gap && gap > self.problem.tolerance;
+            self.wants_gram = gap > paying * trial.previous_gap
+                && passes_left(gap, trial.previous_gap, self.problem.tolerance)
+                    > GRAM_PASSES_PER_TERM * self.set.len() as f64;
         } else {
             self.accept(sums, self.point.clone(), loss);
             self.wants_gram = false;
@@ -288,6 +312,30 @@ impl Path {
             self.hessian = sums.gram.iter().map(|value| value / weight).collect();
             crate::numeric::linalg::mirror_lower(&mut self.hessian, k);
         }
+    }
+
+    /// Mean gradient of the working set and the intercept.
+    fn slopes(&self) -> Vec<f64> {
+        let set = self.set.iter().map(|term| self.gradient[*term as usize]);
+        set.chain([self.gradient_intercept]).collect()
+    }
+
+    /// Takes what an accepted step has shown of the curvature into the kept Hessian.
+    fn correct(&mut self, before: &[f64], trial: &Trial) {
+        let step = &trial.step;
+        let set = self.set.iter();
+        let moved: Vec<f64> = set
+            .map(|term| step.coefficients[*term as usize])
+            .chain([step.intercept])
+            .map(|value| trial.length * value)
+            .collect();
+        let change: Vec<f64> = self
+            .slopes()
+            .iter()
+            .zip(before)
+            .map(|(a, b)| a - b)
+            .collect();
+        secant_update(&mut self.hessian, &moved, &change);
     }
 
     /// After the intercept-only fit: fixes the strengths.
@@ -475,6 +523,17 @@ impl Path {
         }
         Some((point, predicted))
     }
+}
+
+/// Passes until the tolerance if every one leaves as much of the gap as the last did.
+fn passes_left(gap: f64, previous: f64, tolerance: f64) -> f64 {
+    if gap <= tolerance {
+        return 0.0;
+    }
+    if gap >= previous {
+        return f64::INFINITY;
+    }
+    (gap / tolerance).ln() / (previous / gap).ln()
 }
 
 /// `start + length * step`; a coefficient that a full step brings to zero is exactly zero.

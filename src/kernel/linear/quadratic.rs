@@ -197,6 +197,34 @@ impl Quadratic<'_> {
     }
 }
 
+/// Share of the expected change of slope below which a step says nothing of the curvature.
+const FLAT: f64 = 1e-3;
+
+/// Makes a kept Hessian agree with the change of gradient along the last step (Broyden, Fletcher,
+/// Goldfarb and Shanno; Nocedal and Wright, Numerical Optimization, 2006, eq. 6.19), so that one
+/// matrix serves more steps.
+pub(crate) fn secant_update(hessian: &mut [f64], step: &[f64], change: &[f64]) {
+    let k = step.len();
+    let mut expected = vec![0.0; k];
+    for (column, s) in hessian.chunks_exact(k).zip(step) {
+        for (slot, h) in expected.iter_mut().zip(column) {
+            *slot += h * s;
+        }
+    }
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let (curvature, modelled) = (dot(step, change), dot(step, &expected));
+    let informative = modelled > 0.0 && curvature > FLAT * modelled;
+    if !informative || !curvature.is_finite() {
+        return;
+    }
+    for (j, column) in hessian.chunks_exact_mut(k).enumerate() {
+        let (gain, loss) = (change[j] / curvature, expected[j] / modelled);
+        for ((slot, y), e) in column.iter_mut().zip(change).zip(&expected) {
+            *slot += gain * y - loss * e;
+        }
+    }
+}
+
 /// Soft threshold.
 fn soft(value: f64, threshold: f64) -> f64 {
     if value > threshold {
@@ -250,6 +278,24 @@ mod tests {
             }
         }
         assert_eq!(step[1], 0.0, "a small slope stays at zero");
+    }
+
+    #[test]
+    fn an_updated_hessian_meets_the_secant_condition() {
+        let mut hessian = H.to_vec();
+        let (step, change) = ([0.5, -1.0, 0.25], [0.9, -1.3, 0.4]);
+        secant_update(&mut hessian, &step, &change);
+        for i in 0..3 {
+            let product: f64 = (0..3).map(|j| hessian[j * 3 + i] * step[j]).sum();
+            assert!((product - change[i]).abs() < 1e-14);
+            for j in 0..3 {
+                assert!((hessian[j * 3 + i] - hessian[i * 3 + j]).abs() < 1e-15);
+            }
+        }
+        assert!(Cholesky::new(&hessian, 3).is_some());
+        let kept = hessian.clone();
+        secant_update(&mut hessian, &step, &[-0.9, 1.3, -0.4]);
+        assert_eq!(hessian, kept, "a convex loss has no negative curvature");
     }
 
     #[test]

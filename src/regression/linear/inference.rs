@@ -1,13 +1,12 @@
 //! Covariance of the coefficients, from the triangular factor alone.
 
-use std::collections::BTreeMap;
-
 use super::columns::{Plan, Solution};
 use super::params::Covariance;
 use super::rounds::{LinearLocal, LinearOutcome, scale};
 use crate::error::{ErrorKind, Result};
 use crate::estimator::KeyColumn;
-use crate::numeric::linalg::{divide_columns, gram_add, mirror_lower, sandwich};
+use crate::kernel::linear::clusters::PatientScores;
+use crate::numeric::linalg::{divide_columns, mirror_lower, sandwich};
 
 /// `T R^-1` (`k x k`, column-major) where `T` takes standardised coefficients to raw ones: its
 /// rows squared and summed are the diagonal of `(X'X)^-1`, without a difference that cancels.
@@ -38,41 +37,20 @@ pub(super) fn meat_by_patient(
     patients: &KeyColumn,
 ) -> Result<(Vec<f64>, usize)> {
     let k = outcome.solution.point.len();
-    let mut by_patient: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    let mut scores = PatientScores::new(k);
     let mut first = 0;
     for (block, part) in locals.iter().flat_map(LinearLocal::pieces) {
         let (q, residuals) = outcome.plan.orthogonal_rows(block, &outcome.solution, part);
         let n = block.n_rows;
         for (row, residual) in residuals.iter().enumerate() {
             let weight = part.weights[row];
-            let Some(code) = patients.codes().get(first + row).filter(|_| weight > 0.0) else {
-                continue;
-            };
-            let scores = by_patient.entry(*code).or_insert_with(|| vec![0.0; k]);
-            for (j, score) in scores.iter_mut().enumerate() {
-                *score += q[j * n + row] * weight.sqrt() * residual;
+            if let Some(code) = patients.codes().get(first + row).filter(|_| weight > 0.0) {
+                scores.add(*code, |j| q[j * n + row] * weight.sqrt() * residual);
             }
         }
         first += n;
     }
-    let groups = by_patient.len();
-    if groups < 2 {
-        return Err(ErrorKind::TooFewRows {
-            what: "covariance by patient",
-            required: 2,
-            found: groups,
-        }
-        .into());
-    }
-    let mut columns = vec![0.0; groups * k];
-    for (position, scores) in by_patient.values().enumerate() {
-        for (j, score) in scores.iter().enumerate() {
-            columns[j * groups + position] = *score;
-        }
-    }
-    let mut meat = vec![0.0; k * k];
-    gram_add(&mut meat, &columns, groups, k);
-    Ok((meat, groups))
+    scores.meat()
 }
 
 /// The covariance of the coefficients in original units (`k x k`).

@@ -501,4 +501,11 @@ fn approximate_equality_compares_terms_and_errors() {
     approx::assert_abs_diff_eq!(a, b, epsilon = 1e-8);
     approx::assert_abs_diff_ne!(a, b, epsilon = 1e-12);
     approx::assert_relative_eq!(a, b, max_relative = 1e-7);
+    // The same coefficients with other standard errors are another model.
+    let (rows, y) = line();
+    let robust = LinearRegression::params().covariance(Covariance::Hc1);
+    let robust = robust.fit(&DatasetBase::new(rows, y)).unwrap();
+    assert_eq!(a.estimates(), robust.estimates());
+    approx::assert_abs_diff_ne!(a, robust, epsilon = 1e-3);
+    approx::assert_relative_ne!(a, robust, max_relative = 1e-3);
 }
