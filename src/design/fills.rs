@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::design::align::{align, refuse_infinite};
 use crate::design::prepare::{Impute, Preparation};
+use crate::design::stored::stored;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::rounds::{Batch, Next, Partial};
 use crate::matrix::Schema;
@@ -64,6 +65,13 @@ impl FillQuestion {
         for ((feature, reader), ask) in schema.features().iter().zip(&readers).zip(&self.features) {
             if feature.kind().is_categorical() || *ask == Ask::Nothing {
                 features.push(Counts::default());
+                continue;
+            }
+            if let (Ask::Cells(cells), None) = (ask, weights)
+                && let Some(stored) = stored(reader, start, buffer.len())
+            {
+                let zeros = (buffer.len() - stored.len()) as u32;
+                features.push(scratch.count_sparse(cells, stored, zeros)?);
                 continue;
             }
             reader.fill(start, &mut buffer);

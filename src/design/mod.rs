@@ -8,6 +8,7 @@ pub(crate) mod fills;
 pub mod prepare;
 pub mod profile;
 pub(crate) mod statistics;
+pub(crate) mod stored;
 
 pub use prepare::{Coding, Impute, Preparation, Unseen};
 pub use profile::{Description, Profile};

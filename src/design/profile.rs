@@ -7,8 +7,9 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::design::align::align;
+use crate::design::align::{align, cut_sparse};
 use crate::design::statistics::{FeatureSums, Statistics};
+use crate::design::stored::stored;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::rounds::{Batch, Memory, Next, Partial, Rounds, Source, TargetBatch, drive};
 use crate::estimator::{Control, RowsSource};
@@ -171,7 +172,9 @@ impl Description {
 }
 
 fn in_memory(profile: &Profile, matrix: &PatientMatrix) -> Result<Description> {
-    let mut memory = Memory::new(RowsSource::Matrix(matrix), TargetBatch::None, None);
+    let owned = cut_sparse(RowsSource::Matrix(matrix));
+    let rows = RowsSource::Matrix(owned.as_ref().unwrap_or(matrix));
+    let mut memory = Memory::new(rows, TargetBatch::None, None);
     profile.describe_over(&mut memory, &Control::silent())
 }
 
@@ -298,6 +301,17 @@ impl Rounds for Profile {
         let asked = self.schema.features().iter().zip(&question.cells);
         for ((feature, cells), reader) in asked.zip(&readers) {
             let number = !feature.kind().is_categorical();
+            if let Some(stored) = stored(reader, start, buffer.len()) {
+                let absent = buffer.len() - stored.len();
+                if question.sums {
+                    zeros.push((absent + zero_rows(stored)) as u64);
+                }
+                counts.push(match cells {
+                    Some(cells) => scratch.count_sparse(cells, stored, absent as u32)?,
+                    None => Counts::default(),
+                });
+                continue;
+            }
             if number && (question.sums || cells.is_some()) {
                 reader.fill(start, &mut buffer);
             }

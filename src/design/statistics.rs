@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::design::align::{Reader, align, all_finite, refuse_infinite, row_major};
+use crate::design::stored::sparse_sums;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::rounds::Batch;
 use crate::matrix::Schema;
@@ -84,6 +85,10 @@ impl Statistics {
         for (feature, reader) in schema.features().iter().zip(&readers) {
             if feature.kind().is_categorical() {
                 features.push(level_sums(reader, start, &weights));
+                continue;
+            }
+            if let Some(sums) = sparse_sums(reader, start, &weights, weighted) {
+                features.push(sums);
                 continue;
             }
             reader.fill(start, &mut buffer);

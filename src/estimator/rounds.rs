@@ -154,9 +154,6 @@ pub fn drive<R: Rounds, S: Source<R>>(
     }
 }
 
-/// Chunks answered before their partials are merged: bounds the memory that partials take.
-const GROUP_CHUNKS: usize = 32;
-
 /// Rows in memory, in chunks of fixed length answered in parallel and merged in a fixed order.
 #[derive(Debug)]
 pub struct Memory<'a, L> {
@@ -190,32 +187,42 @@ impl<R: Rounds> Source<R> for Memory<'_, R::Local> {
     fn ask(&mut self, rounds: &R, question: &R::Question) -> Result<R::Partial> {
         let (rows, target, weights) = (self.rows, self.target, self.weights);
         let n_rows = rows.n_rows();
-        let mut groups = Vec::new();
-        for (group, locals) in self.locals.chunks_mut(GROUP_CHUNKS).enumerate() {
-            groups.push(merge_all(parallel::map_items(locals, |index, local| {
+        // Merged as they come: a Gram matrix of thousands of terms is held a few times, not once
+        // per chunk.
+        parallel::map_merge(
+            &mut self.locals,
+            |index, local| {
                 let batch = Batch {
                     rows,
-                    range: parallel::chunk(n_rows, group * GROUP_CHUNKS + index),
+                    range: parallel::chunk(n_rows, index),
                     target,
                     weights,
                 };
                 rounds.answer(question, &batch, local)
-            })));
-        }
-        merge_all(groups)
+            },
+            merge_two,
+        )
+        .unwrap_or_else(no_rows)
     }
+}
+
+/// The first error in order is the error.
+fn merge_two<P: Partial>(left: Result<P>, right: Result<P>) -> Result<P> {
+    left?.merge(right?)
+}
+
+fn no_rows<P>() -> Result<P> {
+    Err(ErrorKind::TooFewRows {
+        what: "rounds",
+        required: 1,
+        found: 0,
+    }
+    .into())
 }
 
 /// Merges answers in a fixed tree; the first error in order is the error.
 fn merge_all<P: Partial>(answers: Vec<Result<P>>) -> Result<P> {
-    parallel::merge_tree(answers, |left, right| left?.merge(right?)).unwrap_or_else(|| {
-        Err(ErrorKind::TooFewRows {
-            what: "rounds",
-            required: 1,
-            found: 0,
-        }
-        .into())
-    })
+    parallel::merge_tree(answers, merge_two).unwrap_or_else(no_rows)
 }
 
 /// A batch that owns its rows, as streams and parties hold them.
@@ -533,7 +540,7 @@ mod tests {
             0,
             1,
             parallel::CHUNK_ROWS + 1,
-            (GROUP_CHUNKS + 1) * parallel::CHUNK_ROWS + 5,
+            33 * parallel::CHUNK_ROWS + 5,
         ] {
             let rows = ndarray::Array2::<f64>::zeros((n, 1));
             let source = RowsSource::Array(rows.view());

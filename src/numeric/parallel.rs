@@ -43,21 +43,38 @@ where
     (0..n).into_par_iter().map(map).collect()
 }
 
-/// Maps items that each task may change; results in order.
-pub(crate) fn map_items<I, T, F>(items: &mut [I], map: F) -> Vec<T>
+/// Maps items that each task may change and merges the results as they come, in the tree of
+/// [`merge_tree`]; few of them are held at a time. `None` without items.
+pub(crate) fn map_merge<I, T, F, M>(items: &mut [I], map: F, merge: M) -> Option<T>
 where
     I: Send,
     T: Send,
-    F: Fn(usize, &mut I) -> T + Sync + Send,
+    F: Fn(usize, &mut I) -> T + Sync,
+    M: Fn(T, T) -> T + Sync,
 {
-    if let [item] = items {
-        return vec![map(0, item)];
+    fn part<I, T, F, M>(items: &mut [I], first: usize, map: &F, merge: &M) -> Option<T>
+    where
+        I: Send,
+        T: Send,
+        F: Fn(usize, &mut I) -> T + Sync,
+        M: Fn(T, T) -> T + Sync,
+    {
+        match items {
+            [] => None,
+            [item] => Some(map(first, item)),
+            _ => {
+                // Pairs of pairs of pairs: the left side is a complete tree.
+                let cut = items.len().next_power_of_two() / 2;
+                let (left, right) = items.split_at_mut(cut);
+                let (left, right) = rayon::join(
+                    || part(left, first, map, merge),
+                    || part(right, first + cut, map, merge),
+                );
+                Some(merge(left?, right?))
+            }
+        }
     }
-    items
-        .par_iter_mut()
-        .enumerate()
-        .map(|(index, item)| map(index, item))
-        .collect()
+    part(items, 0, &map, &merge)
 }
 
 /// Merges neighbours pairwise until one is left: the shape depends on the length only.
@@ -122,6 +139,17 @@ mod tests {
                 .unwrap();
             assert_eq!(pool.install(sum), expected);
         }
+    }
+
+    #[test]
+    fn merging_as_results_come_has_the_tree_of_merging_at_the_end() {
+        let text = |index: usize| index.to_string();
+        let join = |a: String, b: String| format!("({a} {b})");
+        for n in 1..40 {
+            let merged = map_merge(&mut vec![(); n], |index, ()| text(index), join);
+            assert_eq!(merged, merge_tree((0..n).map(text).collect(), join));
+        }
+        assert!(map_merge(&mut [], |_, ()| String::new(), join).is_none());
     }
 
     #[test]

@@ -233,6 +233,42 @@ impl Scratch {
         weights: Option<&[f64]>,
         first_row: usize,
     ) -> Result<Counts> {
+        self.tally(question, values, weights, first_row)?;
+        Ok(self.drain(weights.is_some()))
+    }
+
+    /// Counts a sparse column: `zeros` rows hold zero and are not among the values. Every row
+    /// weighs one.
+    pub(crate) fn count_sparse(
+        &mut self,
+        question: &Cells,
+        stored: &[f64],
+        zeros: u32,
+    ) -> Result<Counts> {
+        self.tally(question, stored, None, 0)?;
+        let (width, below) = question.widths()?;
+        let zero = key_of(0.0);
+        let prefix = zero.checked_shr(below + width).unwrap_or(0);
+        if zeros > 0
+            && let Ok(node) = question.nodes.binary_search(&prefix)
+        {
+            let slot = (node << width) + ((zero >> below) & ((1 << width) - 1)) as usize;
+            if self.rows[slot] == 0 {
+                self.touched.push(slot as u32);
+            }
+            self.rows[slot] += zeros;
+        }
+        Ok(self.drain(false))
+    }
+
+    /// Adds values to the memory, which is as new after an error.
+    fn tally(
+        &mut self,
+        question: &Cells,
+        values: &[f64],
+        weights: Option<&[f64]>,
+        first_row: usize,
+    ) -> Result<()> {
         let (width, below) = question.widths()?;
         let slots = question.nodes.len() << width;
         self.rows.resize(self.rows.len().max(slots), 0);
@@ -243,7 +279,7 @@ impl Scratch {
         let nodes = &question.nodes[..];
         let (lowest, highest) = match (nodes.first(), nodes.last()) {
             (Some(first), Some(last)) => (*first, *last),
-            _ => return Ok(Counts::default()),
+            _ => return Ok(()),
         };
         for (offset, value) in values.iter().enumerate() {
             if value.is_nan() {
@@ -274,7 +310,7 @@ impl Scratch {
             }
             self.rows[slot] += 1;
         }
-        Ok(self.drain(weights.is_some()))
+        Ok(())
     }
 
     /// The counts so far; leaves the memory as new.

@@ -18,6 +18,7 @@ use crate::kernel::linear::pass::{
     Outcome, Point, Request, Scratch, Sums, add_block, linear_predictor, pilot_rows, scaled_columns,
 };
 use crate::kernel::linear::rows::add_rows;
+use crate::kernel::linear::sparse_gram::SparseGram;
 use crate::kernel::loss::Loss;
 
 const NAME: &str = "LogisticRegression";
@@ -95,6 +96,13 @@ impl LogisticRounds {
             );
             return Ok(sums);
         }
+        scratch.sparse = request.gram.as_ref().and_then(|set| {
+            let blocks = local
+                .design
+                .as_ref()
+                .map_or(&[][..], |design| &design.blocks);
+            SparseGram::plan(terms, blocks, set)
+        });
         for (block, outcome) in local.pieces() {
             add_block(
                 Loss::Logistic,
@@ -105,6 +113,9 @@ impl LogisticRounds {
                 &mut scratch,
                 &mut sums,
             );
+        }
+        if let Some(sparse) = &scratch.sparse {
+            sparse.finish(terms, &mut sums.gram);
         }
         Ok(sums)
     }

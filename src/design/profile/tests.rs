@@ -323,3 +323,37 @@ fn small_cells_are_hidden_everywhere() {
     assert_eq!(tiny.feature("lab").unwrap().numbers().unwrap().mean, None);
     assert!(!tiny.to_string().contains('3'));
 }
+
+#[test]
+fn a_sparse_column_is_told_as_the_same_values_stored_densely() {
+    let n = 9_000;
+    let value = |row: usize| ((row % 23) as f64 - 9.0) / 4.0;
+    let entries: Vec<(usize, f64)> = (0..n)
+        .filter(|row| row % 3 == 0)
+        .map(|row| (row, value(row)))
+        .collect();
+    let mut values = vec![0.0; n];
+    for (row, value) in &entries {
+        values[*row] = *value;
+    }
+    let matrix = PatientMatrix::new(vec![
+        (
+            Feature::numeric("sparse"),
+            Column::sparse(n, entries).unwrap(),
+        ),
+        (Feature::numeric("dense"), Column::dense(values).unwrap()),
+    ])
+    .unwrap();
+    let some: Vec<usize> = (0..n).rev().step_by(2).chain([3, 3, 0]).collect();
+    for rows in [matrix.clone(), matrix.select_rows(&some).unwrap()] {
+        let told = Description::with_extremes(&rows).unwrap();
+        let of = |name: &str| told.feature(name).unwrap().numbers().unwrap();
+        let (sparse, dense) = (of("sparse"), of("dense"));
+        assert_eq!(sparse.quantiles, dense.quantiles);
+        assert_eq!((sparse.zeros, sparse.others), (dense.zeros, dense.others));
+        assert_eq!((sparse.min, sparse.max), (Some(-2.25), Some(3.25)));
+        assert_eq!((dense.min, dense.max), (Some(-2.25), Some(3.25)));
+        assert!((sparse.mean.unwrap() - dense.mean.unwrap()).abs() < 1e-14);
+        assert!((sparse.sd.unwrap() - dense.sd.unwrap()).abs() < 1e-14);
+    }
+}

@@ -8,6 +8,8 @@
 //!
 //! with `W` the sum of weights. `pass` answers a request with sums over a design, `rows` over rows
 //! that need none, `quadratic` solves the local model, `path` decides what to ask next.
+//! `sparse_gram` and `slopes` are for thousands of terms: Gram matrices from stored entries, and steps
+//! without one.
 
 pub(crate) mod clusters;
 pub(crate) mod factor;
@@ -16,3 +18,5 @@ pub(crate) mod path;
 pub(crate) mod problem;
 pub(crate) mod quadratic;
 pub(crate) mod rows;
+pub(crate) mod slopes;
+pub(crate) mod sparse_gram;

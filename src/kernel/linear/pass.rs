@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::design::block::Block;
 use crate::design::encode::Term;
+use crate::kernel::linear::sparse_gram::SparseGram;
 use crate::kernel::loss::Loss;
 use crate::numeric::linalg::gram_add;
 use crate::numeric::parallel::CHUNK_ROWS;
@@ -97,6 +98,8 @@ pub(crate) struct Scratch {
     pub(crate) eta: Vec<f64>,
     pub(crate) curvature: Vec<f64>,
     pub(crate) columns: Vec<f64>,
+    /// Where set, Gram matrices are made of stored entries; see [`SparseGram`].
+    pub(crate) sparse: Option<SparseGram>,
 }
 
 /// Adds the sums of one block at a point.
@@ -132,6 +135,10 @@ pub(crate) fn add_block(
     if let Some(set) = &request.gram {
         for h in &mut scratch.curvature {
             *h = h.sqrt();
+        }
+        if let Some(sparse) = &mut scratch.sparse {
+            sparse.add(terms, block, &scratch.curvature[..n], &mut sums.gram);
+            return;
         }
         scaled_columns(terms, block, set, &scratch.curvature, &mut scratch.columns);
         gram_add(&mut sums.gram, &scratch.columns, n, k);

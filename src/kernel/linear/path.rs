@@ -7,15 +7,25 @@
 //! screened by the strong rule (Tibshirani et al., J. R. Stat. Soc. B 74, 2012,
 //! doi 10.1111/j.1467-9868.2011.01004.x) and every solution is checked on all terms.
 
+#[path = "path_slopes.rs"]
+mod by_slopes;
+#[cfg(test)]
+#[path = "path_tests.rs"]
+mod tests;
+
 use crate::kernel::linear::pass::{Point, Request, Sums};
 use crate::kernel::linear::problem::{Problem, Solution, Strengths};
-use crate::kernel::linear::quadratic::{Quadratic, secant_update};
+use crate::kernel::linear::quadratic::Quadratic;
+use crate::kernel::linear::slopes::{self, Slopes};
 
 /// Up to this many terms the Gram matrix always holds all of them.
 const ALL_TERMS: usize = 256;
 
 /// Largest working set; more terms are taken in turn, those with the largest slopes first.
 const MAX_SET: usize = 2048;
+
+/// Steps by slopes alone that count as one Newton step.
+const STEPS_PER_NEWTON: usize = 10;
 
 /// A step that leaves more than this share of the optimality gap asks for a fresh Gram matrix,
 /// which costs about as much as this many passes more per hundred terms.
@@ -56,6 +66,7 @@ struct Trial {
 #[derive(Debug, Clone)]
 pub(crate) struct Path {
     problem: Problem,
+    max_set: usize,
     strengths: Vec<f64>,
     at: Option<usize>,
     point: Point,
@@ -71,6 +82,8 @@ pub(crate) struct Path {
     solutions: Vec<Solution>,
     null_loss: f64,
     last_step: Option<Point>,
+    /// For a ridge penalty on more terms than a working set holds.
+    slopes: Option<Slopes>,
     pending: Option<Request>,
     pilot: bool,
     /// Where to begin anew if the first point turns out worse than the intercept alone.
@@ -86,6 +99,10 @@ const PILOT_ITERATIONS: usize = 3;
 impl Path {
     /// Starts at the given intercept with all coefficients zero.
     pub(crate) fn start(problem: Problem, intercept: f64) -> (Self, Request) {
+        Self::start_with(problem, intercept, MAX_SET)
+    }
+
+    fn start_with(problem: Problem, intercept: f64, max_set: usize) -> (Self, Request) {
         let n_terms = problem.l1.len();
         let strengths = match &problem.strengths {
             Strengths::Given(strengths) => strengths.clone(),
@@ -98,7 +115,11 @@ impl Path {
         } else {
             Vec::new()
         };
+        let terms = problem.excluded.iter().filter(|excluded| !**excluded);
+        let ridge = problem.l1.iter().all(|l1| *l1 == 0.0);
         let path = Self {
+            max_set,
+            slopes: (ridge && terms.count() > max_set).then(Slopes::default),
             problem,
             strengths,
             at: None,
@@ -238,10 +259,17 @@ impl Path {
                 self.trial = Some(shorter);
                 return Some(request);
             }
-            let before = self.slopes();
+            let of_set = self.set_slope();
+            let of_all = self.by_slopes().then(|| (self.flat(), self.slope()));
             self.accept(sums, tried, loss);
-            if sums.gram.is_empty() {
-                self.correct(&before, &trial);
+            if let Some((point, slope)) = of_all {
+                let step = slopes::difference(&self.flat(), &point);
+                let change = slopes::difference(&self.slope(), &slope);
+                if let Some(slopes) = &mut self.slopes {
+                    slopes.learn(step, change);
+                }
+            } else if sums.gram.is_empty() {
+                self.correct(&of_set, &trial);
             }
             self.last_step = Some(trial.step);
             let gap = self.gap();
@@ -252,7 +280,8 @@ impl Path {
             };
             self.wants_gram = gap > paying * trial.previous_gap
                 && passes_left(gap, trial.previous_gap, self.problem.tolerance)
-                    > GRAM_PASSES_PER_TERM * self.set.len() as f64;
+                    > GRAM_PASSES_PER_TERM * self.set.len() as f64
+                && !self.by_slopes();
         } else {
             self.accept(sums, self.point.clone(), loss);
             self.wants_gram = false;
@@ -264,7 +293,12 @@ impl Path {
     fn proceed(&mut self) -> Option<Request> {
         loop {
             let gap = self.gap();
-            let stuck = self.iterations >= self.problem.max_iterations;
+            let steps = if self.by_slopes() {
+                STEPS_PER_NEWTON
+            } else {
+                1
+            };
+            let stuck = self.iterations / steps >= self.problem.max_iterations;
             if gap <= self.problem.tolerance || stuck {
                 match self.at {
                     None => self.open_strengths(),
@@ -274,18 +308,30 @@ impl Path {
                     }
                 }
                 self.iterations = 0;
+                if let Some(slopes) = &mut self.slopes {
+                    slopes.forget();
+                }
                 if self.at.is_some_and(|at| at >= self.strengths.len()) {
                     return None;
                 }
                 continue;
             }
-            if self.hessian.is_empty() || !self.covered() {
-                self.set = self.wider_set();
-                self.wants_gram = true;
-                return Some(self.request(self.point.clone()));
+            if !self.by_slopes() && (self.hessian.is_empty() || !self.covered()) {
+                let wider = self.wider_set();
+                // A set that is full leaves terms out: it is worked on before the next one.
+                if self.hessian.is_empty() || wider != self.set {
+                    self.set = wider;
+                    self.wants_gram = true;
+                    return Some(self.request(self.point.clone()));
+                }
             }
-            let Some((step, predicted)) = self.step() else {
-                self.iterations = self.problem.max_iterations;
+            let step = if self.by_slopes() {
+                self.step_by_slopes()
+            } else {
+                self.step()
+            };
+            let Some((step, predicted)) = step else {
+                self.iterations = steps * self.problem.max_iterations;
                 continue;
             };
             self.iterations += 1;
@@ -312,30 +358,6 @@ impl Path {
             self.hessian = sums.gram.iter().map(|value| value / weight).collect();
             crate::numeric::linalg::mirror_lower(&mut self.hessian, k);
         }
-    }
-
-    /// Mean gradient of the working set and the intercept.
-    fn slopes(&self) -> Vec<f64> {
-        let set = self.set.iter().map(|term| self.gradient[*term as usize]);
-        set.chain([self.gradient_intercept]).collect()
-    }
-
-    /// Takes what an accepted step has shown of the curvature into the kept Hessian.
-    fn correct(&mut self, before: &[f64], trial: &Trial) {
-        let step = &trial.step;
-        let set = self.set.iter();
-        let moved: Vec<f64> = set
-            .map(|term| step.coefficients[*term as usize])
-            .chain([step.intercept])
-            .map(|value| trial.length * value)
-            .collect();
-        let change: Vec<f64> = self
-            .slopes()
-            .iter()
-            .zip(before)
-            .map(|(a, b)| a - b)
-            .collect();
-        secant_update(&mut self.hessian, &moved, &change);
     }
 
     /// After the intercept-only fit: fixes the strengths.
@@ -446,13 +468,13 @@ impl Path {
             })
             .map(|j| j as u32)
             .collect();
-        if wider.len() > MAX_SET {
+        if wider.len() > self.max_set {
             // Too many at once: the worst offenders this time, the others next time.
             wider.sort_by(|a, b| {
                 let gap = |term: &u32| self.term_gap(*term as usize, strength);
                 gap(b).total_cmp(&gap(a)).then(a.cmp(b))
             });
-            wider.truncate(MAX_SET);
+            wider.truncate(self.max_set);
             wider.sort_unstable();
         }
         wider
