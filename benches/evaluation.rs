@@ -44,7 +44,7 @@ fn ranking(criterion: &mut Criterion) {
         bench.iter(|| auprc(black_box(&truth), &score, None));
     });
     group.bench_function("auroc_delong", |bench| {
-        bench.iter(|| auroc_delong(black_box(&truth), &score, 0.95));
+        bench.iter(|| auroc_delong(black_box(&truth), &score, None, 0.95));
     });
     let (few, rest) = (100_000, 0.95);
     group.bench_function("concordance_1e5", |bench| {
@@ -68,7 +68,8 @@ fn probability(criterion: &mut Criterion) {
         bench.iter(|| calibration(black_box(&truth), &risk, None, 0.95));
     });
     group.bench_function("flexible_calibration", |bench| {
-        bench.iter(|| flexible_calibration(black_box(&truth), &risk, LoessOptions::default()));
+        bench
+            .iter(|| flexible_calibration(black_box(&truth), &risk, None, LoessOptions::default()));
     });
     group.finish();
 }
@@ -80,7 +81,14 @@ fn resampling(criterion: &mut Criterion) {
     group.bench_function("binary_20k_rows_1000_resamples", |bench| {
         bench.iter(|| {
             let options = BootstrapOptions::default();
-            bootstrap_binary(black_box(&truth), &risk, Some(&patients), 0.3, options)
+            bootstrap_binary(
+                black_box(&truth),
+                &risk,
+                None,
+                Some(&patients),
+                0.3,
+                options,
+            )
         });
     });
     group.finish();

@@ -133,7 +133,7 @@ fn the_example_ranks_and_is_calibrated_on_sealed_rows() {
     let (truth, risk) = (run.scored.truth.to_vec(), run.scored.risk.to_vec());
     let area = auroc(&truth, &risk, None).unwrap();
     assert!(area >= 0.657, "AUROC {area}");
-    let ici = flexible_calibration(&truth, &risk, LoessOptions::default())
+    let ici = flexible_calibration(&truth, &risk, None, LoessOptions::default())
         .unwrap()
         .ici;
     assert!(ici <= 0.01, "ICI {ici}");
@@ -157,7 +157,7 @@ fn not_below_scikit_learn_on_the_same_rows_and_columns() {
     let run = &*RUN;
     let (truth, theirs) = peer();
     let ours = run.scored.risk.to_vec();
-    let paired = auroc_paired(&truth, &ours, &theirs, 0.95).unwrap();
+    let paired = auroc_paired(&truth, &ours, &theirs, None, 0.95).unwrap();
     println!("{paired:?}");
     assert!((paired.auroc_b - number(&run.recorded, "auroc")).abs() < AREAS_AGREE);
     assert!(paired.difference >= -AREAS_AGREE, "{paired:?}");

@@ -101,7 +101,7 @@ fn areas_and_delong_variances_equal_those_of_proc() {
     for case in cases() {
         let reference = &expected[case.name]["discrimination"];
         for (name, score) in &case.scores {
-            let found = auroc_delong(&case.truth, score, 0.95).unwrap();
+            let found = auroc_delong(&case.truth, score, None, 0.95).unwrap();
             let reference = &reference[*name];
             near(found.auroc, &reference["auroc"], 1e-12);
             close(found.variance, &reference["delong_variance"], 1e-9);
@@ -111,7 +111,7 @@ fn areas_and_delong_variances_equal_those_of_proc() {
         let [(_, a), (_, b)] = case.scores.as_slice() else {
             panic!("two scores");
         };
-        let found = auroc_paired(&case.truth, a, b, 0.95).unwrap();
+        let found = auroc_paired(&case.truth, a, b, None, 0.95).unwrap();
         let reference = &reference["paired"];
         close(found.z, &reference["z"], 1e-9);
         close(found.p, &reference["p"], 1e-8);
@@ -281,7 +281,7 @@ fn smooth_curves_equal_direct_loess() {
                 max_fits: risk.len(),
                 ..LoessOptions::default()
             };
-            let found = flexible_calibration(&case.truth, risk, every).unwrap();
+            let found = flexible_calibration(&case.truth, risk, None, every).unwrap();
             near(found.ici, &reference["ici"], 1e-9);
             near(found.e50, &reference["e50"], 1e-9);
             near(found.e90, &reference["e90"], 1e-9);
@@ -291,7 +291,8 @@ fn smooth_curves_equal_direct_loess() {
             let least = found.observed.iter().copied().fold(f64::INFINITY, f64::min);
             near(least, &reference["smallest_fit"], 1e-9);
             // By default 400 fits are joined by cubics.
-            let found = flexible_calibration(&case.truth, risk, LoessOptions::default()).unwrap();
+            let found =
+                flexible_calibration(&case.truth, risk, None, LoessOptions::default()).unwrap();
             near(found.ici, &reference["ici"], 1e-4);
             near(found.e90, &reference["e90"], 1e-3);
         }

@@ -93,8 +93,8 @@ fn main() -> Outcome<()> {
     println!("{}", card.to_text());
 
     let (truth, risk) = (scored.truth.to_vec(), scored.risk.to_vec());
-    let top = threshold_for_fraction(&risk, 0.1)?;
-    let alerts = threshold_report(&truth, &risk, top.threshold, 0.95)?;
+    let top = threshold_for_fraction(&risk, None, 0.1)?;
+    let alerts = threshold_report(&truth, &risk, top.threshold, None, 0.95)?;
     print_alerts(&alerts);
 
     std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/target"))?;

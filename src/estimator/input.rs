@@ -313,10 +313,23 @@ pub(crate) fn check_weights<R: Records, T>(
     if weights.is_empty() {
         return Ok(None);
     }
-    if weights.len() != cohort.records.nsamples() {
+    let weights: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
+    check_row_weights(what, cohort.records.nsamples(), &weights)?;
+    Ok(weights
+        .iter()
+        .any(|weight| *weight != 1.0)
+        .then_some(weights))
+}
+
+/// The rule for row weights, the same at fit and in evaluation.
+///
+/// # Errors
+/// As [`check_weights`].
+pub(crate) fn check_row_weights(what: &'static str, n_rows: usize, weights: &[f64]) -> Result<()> {
+    if weights.len() != n_rows {
         return Err(ErrorKind::LengthMismatch {
             what: "weights",
-            expected: cohort.records.nsamples(),
+            expected: n_rows,
             found: weights.len(),
         }
         .into());
@@ -342,12 +355,7 @@ pub(crate) fn check_weights<R: Records, T>(
     if weights.iter().all(|weight| *weight == 0.0) {
         return Err(ErrorKind::NoEffectiveRows { what }.into());
     }
-    if weights.iter().all(|weight| *weight == 1.0) {
-        return Ok(None);
-    }
-    Ok(Some(
-        weights.iter().map(|weight| f64::from(*weight)).collect(),
-    ))
+    Ok(())
 }
 
 /// Checks that the target has one value per row and that there are rows and columns.

@@ -15,6 +15,7 @@ use crate::evaluation::check;
 use crate::numeric::parallel::map_tasks;
 use crate::numeric::rank::quantile_sorted;
 use crate::numeric::seed::{below, stream};
+use crate::numeric::special::{normal_quantile, normal_upper};
 use crate::numeric::stable::sum;
 
 /// Settings of the bootstrap.
@@ -26,6 +27,9 @@ pub struct BootstrapOptions {
     pub seed: u64,
     /// Confidence level of the intervals; default 0.95.
     pub level: f64,
+    /// Whether to add the BCa interval, which needs the statistic once more for every patient;
+    /// default false.
+    pub bca: bool,
 }
 
 impl Default for BootstrapOptions {
@@ -34,6 +38,7 @@ impl Default for BootstrapOptions {
             replicates: 1000,
             seed: 0,
             level: 0.95,
+            bca: false,
         }
     }
 }
@@ -53,7 +58,15 @@ pub struct Resampled {
     pub basic_lower: f64,
     /// Upper end of the basic interval: twice the estimate minus the lower percentile.
     pub basic_upper: f64,
-    /// Confidence level of both intervals.
+    /// Lower and upper end of the BCa interval, where it was asked for and has a value.
+    ///
+    /// Percentiles moved for the bias of the replicates and for the change of their spread with the
+    /// value, by the jackknife over patients (Efron, J. Am. Stat. Assoc. 82, 1987, doi
+    /// 10.1080/01621459.1987.10478410; Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+    /// chapter 14). Replicates equal to the estimate count one half. Without value when the
+    /// statistic fails without some patient, or the replicates all lie on one side of the estimate.
+    pub bca: Option<[f64; 2]>,
+    /// Confidence level of all intervals.
     pub level: f64,
     /// Resamples in which the number had no value (for example a single class); left out.
     pub n_failed: usize,
@@ -62,7 +75,7 @@ pub struct Resampled {
 /// Draws patients with replacement and computes `statistic` on each resample.
 ///
 /// `statistic` gets one weight per row: how often its patient was drawn (1 for every row gives the
-/// estimate itself). `patients` has one code per row; without it every row is its own patient. The
+/// estimate itself); rows that have weights of their own are multiplied by them in the statistic. `patients` has one code per row; without it every row is its own patient. The
 /// statistic returns as many numbers every time, in the order of the results.
 ///
 /// # Errors
@@ -115,14 +128,28 @@ where
             .ok()
             .filter(|values| values.len() == estimates.len())
     });
+    let without = options.bca.then(|| {
+        map_tasks(patients.count, |left_out| {
+            let of_row = patients.of_row.iter();
+            let weights: Vec<f64> = of_row
+                .map(|patient| f64::from(u8::from(*patient as usize != left_out)))
+                .collect();
+            statistic(&weights)
+                .ok()
+                .filter(|values| values.len() == estimates.len())
+        })
+    });
     estimates
         .iter()
         .enumerate()
         .map(|(place, estimate)| {
-            let values = replicates
-                .iter()
-                .map(|values| values.as_ref().map(|values| values[place]));
-            resampled(*estimate, values, options.level).ok_or_else(|| {
+            let of = |values: &[Option<Vec<f64>>]| -> Vec<Option<f64>> {
+                let values = values.iter();
+                values.map(|values| Some(values.as_ref()?[place])).collect()
+            };
+            let without = without.as_deref().map(of);
+            let replicates = of(&replicates).into_iter();
+            resampled(*estimate, replicates, options.level, without.as_deref()).ok_or_else(|| {
                 check::undefined(
                     WHAT,
                     "the statistic fails in more than half of the resamples",
@@ -192,11 +219,13 @@ impl Patients {
     }
 }
 
-/// Intervals from replicates; `None` when fewer than half have a finite value.
+/// Intervals from replicates, with BCa where there are values `without` each patient; `None` when
+/// fewer than half of the replicates have a finite value.
 pub(crate) fn resampled(
     estimate: f64,
     replicates: impl Iterator<Item = Option<f64>>,
     level: f64,
+    without: Option<&[Option<f64>]>,
 ) -> Option<Resampled> {
     let mut total = 0;
     let mut values: Vec<f64> = replicates
@@ -220,9 +249,37 @@ pub(crate) fn resampled(
         upper,
         basic_lower: 2.0 * estimate - upper,
         basic_upper: 2.0 * estimate - lower,
+        bca: without.and_then(|without| bca(estimate, &values, without, level)),
         level,
         n_failed: total - values.len(),
     })
+}
+
+/// The BCa interval of ascending replicates.
+fn bca(estimate: f64, sorted: &[f64], without: &[Option<f64>], level: f64) -> Option<[f64; 2]> {
+    let left: Vec<f64> = without.iter().copied().collect::<Option<_>>()?;
+    let mean = sum(left.iter().copied()) / left.len() as f64;
+    let moment = |power: i32| sum(left.iter().map(|value| (mean - value).powi(power)));
+    let squares = moment(2);
+    let skew = if squares > 0.0 {
+        moment(3) / (6.0 * squares * squares.sqrt())
+    } else {
+        0.0
+    };
+    // Replicates that equal the estimate up to rounding are equal to it.
+    let slack = 1e-12 * estimate.abs();
+    let below = sorted.partition_point(|value| *value < estimate - slack);
+    let not_above = sorted.partition_point(|value| *value <= estimate + slack);
+    let bias = normal_quantile(0.5 * (below + not_above) as f64 / sorted.len() as f64);
+    let end = |tail: f64| {
+        let moved = bias + normal_quantile(tail);
+        let stretch = 1.0 - skew * moved;
+        if !(bias.is_finite() && stretch > 0.0) {
+            return None;
+        }
+        quantile_sorted(sorted, normal_upper(-(bias + moved / stretch)))
+    };
+    Some([end(0.5 - 0.5 * level)?, end(0.5 + 0.5 * level)?])
 }
 
 #[cfg(test)]
@@ -261,12 +318,44 @@ mod tests {
     }
 
     #[test]
+    fn bca_without_bias_or_skew_is_the_percentile_interval() {
+        // Replicates 1..=199 about 100; leaving one out moves the value by as much up as down.
+        let replicates: Vec<f64> = (1..200).map(f64::from).collect();
+        let even: Vec<Option<f64>> = [-1.0, 1.0].repeat(20).into_iter().map(Some).collect();
+        let found = |estimate: f64, without: &[Option<f64>]| {
+            let replicates = replicates.iter().copied().map(Some);
+            resampled(estimate, replicates, 0.9, Some(without)).unwrap()
+        };
+        let plain = found(100.0, &even);
+        let [lower, upper] = plain.bca.unwrap();
+        assert!((lower - plain.lower).abs() < 1e-9 && (upper - plain.upper).abs() < 1e-9);
+        // Most replicates lie below the estimate: both ends move up, by hand.
+        let [lower, upper] = found(150.0, &even).bca.unwrap();
+        let bias = normal_quantile(149.5 / 199.0);
+        let by_hand = |tail: f64| {
+            let p = 1.0 - normal_upper(2.0 * bias + normal_quantile(tail));
+            1.0 + 198.0 * p
+        };
+        assert!((lower - by_hand(0.05)).abs() < 1e-9 && (upper - by_hand(0.95)).abs() < 1e-9);
+        // One patient whose absence lowers the value much: a long tail above, ends move up.
+        let mut skewed: Vec<Option<f64>> = vec![Some(0.1); 30];
+        skewed[7] = Some(-5.0);
+        let [lower, upper] = found(100.0, &skewed).bca.unwrap();
+        assert!(lower > plain.lower + 1.0 && upper > plain.upper + 1.0);
+        // No value without a patient, or no replicate on one side: no interval.
+        skewed[3] = None;
+        assert_eq!(found(100.0, &skewed).bca, None);
+        assert_eq!(found(0.0, &even).bca, None);
+        assert_eq!(found(300.0, &even).bca, None);
+    }
+
+    #[test]
     fn intervals_worked_by_hand() {
         // 0, 1, ..., 100 in some order, and one failure.
         let values = (0..=100)
             .map(|i| Some(f64::from(i * 37 % 101)))
             .chain([None]);
-        let found = resampled(40.0, values, 0.9).unwrap();
+        let found = resampled(40.0, values, 0.9, None).unwrap();
         let ends = [
             found.lower,
             found.upper,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{ErrorKind, Result};
 use crate::evaluation::check::{self, weight_of};
 use crate::evaluation::estimate::Estimate;
+use crate::evaluation::weighted::{Tally, unequal_to_one};
 use crate::numeric::rank;
 use crate::numeric::stable::{Sum, logistic, logit};
 
@@ -30,10 +31,12 @@ impl Default for Bins {
 }
 
 /// Rows of one bin.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Bin {
     pub(crate) index: usize,
     pub(crate) rows: usize,
+    pub(crate) events: Tally,
+    pub(crate) others: Tally,
     pub(crate) weight: f64,
     /// Mean risk.
     pub(crate) risk: f64,
@@ -214,8 +217,10 @@ pub fn expected_calibration_error(
 /// Calibration in the large, calibration intercept and slope with Wald intervals at `level`.
 ///
 /// Logistic regression of the outcome on the log odds of the risk (Cox, Biometrika 45, 1958, doi
-/// 10.1093/biomet/45.3-4.562), by Newton's method; weights are case weights. Risks of exactly 0 and
-/// 1 are moved by [`RISK_CLIP`]; such rows have great leverage on the slope, so they are counted.
+/// 10.1093/biomet/45.3-4.562), by Newton's method. Risks of exactly 0 and 1 are moved by
+/// [`RISK_CLIP`]; such rows have great leverage on the slope, so they are counted. Under weights the
+/// standard errors are the robust ones of R's `survey::svyglm` (Binder, Int. Stat. Rev. 51, 1983, doi
+/// 10.2307/1402588), in which a row is one observation.
 ///
 /// # Errors
 /// As [`brier`]; a single class; undefined when all risks are equal or when the risks separate the
@@ -241,15 +246,20 @@ pub fn calibration(
     const WHAT: &str = "calibration";
     check::level(WHAT, level)?;
     check::risk(WHAT, truth, risk, weights)?;
+    let weights = unequal_to_one(weights);
     let (observed, nonevents) = check::both_classes(WHAT, truth, weights)?;
     let log_odds: Vec<f64> = risk.iter().map(|risk| logit(clip(*risk))).collect();
     let weight = |row: usize| weight_of(weights, row);
     identifiable(WHAT, truth, risk, weight)?;
     let rows = || (0..truth.len()).map(|row| (log_odds[row], outcome(truth[row]), weight(row)));
-    let (shift, shift_variance) = fit_shift(WHAT, rows)?;
+    let (shift, mut shift_variance) = fit_shift(WHAT, rows)?;
     // From a flat line at the event rate Newton's steps never start in a saturated region.
     let rate = observed / (observed + nonevents);
-    let line = fit_line(WHAT, rows, [logit(rate), 0.0])?;
+    let mut line = fit_line(WHAT, rows, [logit(rate), 0.0])?;
+    if weights.is_some() {
+        shift_variance = robust(rows(), [shift, 1.0], [shift_variance, 0.0, 0.0])[0];
+        line.variance = robust(rows(), [line.intercept, line.slope], line.variance);
+    }
     let expected = (0..risk.len())
         .map(|row| weight(row) * risk[row])
         .collect::<Sum>()
@@ -386,6 +396,28 @@ where
     Err(not_converged(what))
 }
 
+/// Sandwich variance of a logistic line: the inverse information `bread` on both sides of the summed
+/// squares of the rows' scores, times n / (n - 1). Zeros in `bread` leave parameters out.
+fn robust(
+    rows: impl Iterator<Item = (f64, f64, f64)>,
+    [intercept, slope]: [f64; 2],
+    bread: [f64; 3],
+) -> [f64; 3] {
+    let mut sums = [Sum::default(); 3];
+    let mut n = 0.0;
+    for (x, outcome, weight) in rows.filter(|(_, _, weight)| *weight > 0.0) {
+        n += 1.0;
+        let score = weight * (outcome - logistic(intercept + slope * x));
+        // The row's influence on both parameters.
+        let first = score * (bread[0] + bread[1] * x);
+        let second = score * (bread[1] + bread[2] * x);
+        sums[0].add(first * first);
+        sums[1].add(first * second);
+        sums[2].add(second * second);
+    }
+    sums.map(|sum| sum.value() * n / (n - 1.0))
+}
+
 /// Log-likelihood, score and information of a logistic line.
 struct Moments {
     log_likelihood: f64,
@@ -504,12 +536,12 @@ pub(crate) fn gather(
     place: &[usize],
 ) -> Vec<Bin> {
     let n = place.iter().max().map_or(0, |bin| bin + 1);
-    let mut sums = vec![(0, [Sum::default(); 3]); n];
+    let mut sums = vec![([Tally::default(); 2], [Sum::default(); 3]); n];
     for row in 0..truth.len() {
         let weight = weight_of(weights, row);
         if weight > 0.0 {
-            let (rows, [total, risks, events]) = &mut sums[place[row]];
-            *rows += 1;
+            let (tallies, [total, risks, events]) = &mut sums[place[row]];
+            tallies[usize::from(truth[row])].add(weight);
             total.add(weight);
             risks.add(weight * risk[row]);
             events.add(weight * outcome(truth[row]));
@@ -517,15 +549,17 @@ pub(crate) fn gather(
     }
     sums.into_iter()
         .enumerate()
-        .filter(|(_, (rows, _))| *rows > 0)
-        .map(|(index, (rows, sums))| {
-            let [weight, risks, events] = sums.map(Sum::value);
+        .filter(|(_, ([others, events], _))| others.rows + events.rows > 0)
+        .map(|(index, ([others, events], sums))| {
+            let [weight, risks, hits] = sums.map(Sum::value);
             Bin {
                 index,
-                rows,
+                rows: others.rows + events.rows,
+                events,
+                others,
                 weight,
                 risk: risks / weight,
-                observed: (events / weight).clamp(0.0, 1.0),
+                observed: (hits / weight).clamp(0.0, 1.0),
             }
         })
         .collect()

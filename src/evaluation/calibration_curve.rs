@@ -4,17 +4,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::evaluation::calibration::{Bins, bin_of_rows, check_bins, gather, outcome};
-use crate::evaluation::check;
+use crate::evaluation::check::{self, weight_of};
 use crate::evaluation::estimate::wilson;
+use crate::evaluation::weighted::{Weighed, WeightedShare, unequal_to_one};
 use crate::numeric::parallel::map_tasks;
-use crate::numeric::rank::{order, quantile_sorted};
-use crate::numeric::stable::sum;
+use crate::numeric::rank::{order, quantile_sorted, weighted_quantile};
+use crate::numeric::stable::{Sum, sum};
 
 /// One bin of a calibration curve; made by [`calibration_curve`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationBin {
     /// Number of rows with a weight above zero.
     pub n_rows: usize,
+    /// Number of them with the event.
+    pub n_events: usize,
     /// Sum of their weights.
     pub weight: f64,
     /// Mean predicted risk.
@@ -65,8 +68,8 @@ pub struct FlexibleCalibration {
 
 /// Mean risk against event rate by bins of risk, with Wilson intervals at `level`.
 ///
-/// Under weights the interval takes the sum of weights for the number of rows: right for case
-/// weights, too narrow for weights that average above one.
+/// Under weights the interval is that of the effective number of rows of the bin: p (1 - p) over the
+/// variance of the weighted rate p, Kish's number where p is 0 or 1.
 ///
 /// # Errors
 /// Other lengths, risks outside [0, 1], bad weights, zero bins, a level outside (0, 1).
@@ -91,12 +94,21 @@ pub fn calibration_curve(
     check::level(WHAT, level)?;
     check_bins(WHAT, bins)?;
     check::risk(WHAT, truth, risk, weights)?;
+    let weights = unequal_to_one(weights);
     gather(truth, risk, weights, &bin_of_rows(risk, weights, bins))
         .into_iter()
         .map(|bin| {
-            let rate = wilson(bin.observed * bin.weight, bin.weight, level)?;
+            let share = match weights {
+                None => None,
+                Some(_) => WeightedShare::of(bin.events, bin.others),
+            };
+            let rate = match share {
+                None => wilson(bin.observed * bin.weight, bin.weight, level)?,
+                Some(share) => share.wilson(level)?,
+            };
             Ok(CalibrationBin {
                 n_rows: bin.rows,
+                n_events: bin.events.rows,
                 weight: bin.weight,
                 mean_risk: bin.risk,
                 event_rate: bin.observed,
@@ -116,6 +128,10 @@ pub fn calibration_curve(
 /// risks neighbours are first merged into 20,000 groups of equal size. The indices are biased upwards
 /// in small cohorts, where even a perfect model has wiggles.
 ///
+/// Under weights the span is a share of the weight, rounded down to whole rows where all weights are
+/// whole, so that these repeat rows; E50 and E90 are then of type 7 as well, while for weights with
+/// fractions they are the smallest distance that half, or nine tenths, of the weight does not exceed.
+///
 /// # Errors
 /// Other lengths, risks outside [0, 1], settings outside their ranges, fewer than 10 rows, a single
 /// class.
@@ -125,7 +141,7 @@ pub fn calibration_curve(
 /// # fn main() -> galen::Result<()> {
 /// let risk: Vec<f64> = (0..500).map(|i| 0.1 + 0.8 * f64::from(i) / 500.0).collect();
 /// let truth: Vec<bool> = (0..500).map(|i| f64::from(i * 7919 % 500) / 500.0 < risk[i as usize]).collect();
-/// let found = flexible_calibration(&truth, &risk, LoessOptions::default())?;
+/// let found = flexible_calibration(&truth, &risk, None, LoessOptions::default())?;
 /// assert!(found.ici < 0.05 && found.e50 <= found.e90 && found.e90 <= found.emax);
 /// # Ok(())
 /// # }
@@ -133,6 +149,7 @@ pub fn calibration_curve(
 pub fn flexible_calibration(
     truth: &[bool],
     risk: &[f64],
+    weights: Option<&[f64]>,
     options: LoessOptions,
 ) -> Result<FlexibleCalibration> {
     const WHAT: &str = "flexible_calibration";
@@ -152,43 +169,64 @@ pub fn flexible_calibration(
             "2 or more",
         ));
     }
-    check::risk(WHAT, truth, risk, None)?;
+    check::risk(WHAT, truth, risk, weights)?;
+    let weighed = Weighed::of(truth, risk, weights);
+    let (truth, risk, weights) = (&*weighed.truth, &*weighed.score, weighed.weights());
     check::rows(WHAT, 10, truth.len())?;
     check::both_classes(WHAT, truth, None)?;
 
     let rows = order(risk);
-    let cloud = Cloud::of(truth, risk, &rows);
-    let (at, fits) = cloud.curve(options);
-    let mut distance: Vec<f64> = Vec::with_capacity(risk.len());
+    let whole = weights.is_none_or(|weights| weights.iter().all(|weight| weight.fract() == 0.0));
+    let cloud = Cloud::of(truth, risk, weights, &rows);
+    let (at, fits) = cloud.curve(options, whole);
+    let mut distance: Vec<(f64, f64)> = Vec::with_capacity(risk.len());
     let mut segment = 0;
     for &row in &rows {
         while segment + 2 < at.len() && at[segment + 1] < risk[row] {
             segment += 1;
         }
-        distance.push((risk[row] - interpolate(&at, &fits, segment, risk[row])).abs());
+        let fit = interpolate(&at, &fits, segment, risk[row]);
+        distance.push(((risk[row] - fit).abs(), weight_of(weights, row)));
     }
-    distance.sort_by(f64::total_cmp);
-    let quantile = |p| quantile_sorted(&distance, p).unwrap_or(0.0);
+    distance.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let total = sum(distance.iter().map(|(_, weight)| *weight));
+    let (values, shares): (Vec<f64>, Vec<f64>) = distance.iter().copied().unzip();
+    let quantile = |p| match weights {
+        None => quantile_sorted(&values, p),
+        Some(_) if whole => weighted_quantile(&values, &shares, p),
+        Some(_) => reached(&distance, p * total),
+    };
     Ok(FlexibleCalibration {
-        ici: sum(distance.iter().copied()) / distance.len() as f64,
-        e50: quantile(0.5),
-        e90: quantile(0.9),
-        emax: quantile(1.0),
+        ici: sum(distance.iter().map(|(value, weight)| value * weight)) / total,
+        e50: quantile(0.5).unwrap_or(0.0),
+        e90: quantile(0.9).unwrap_or(0.0),
+        emax: quantile(1.0).unwrap_or(0.0),
         observed: fits.iter().map(|fit| fit.value).collect(),
         risk: at,
     })
+}
+
+/// The first of ascending values at which the summed weight reaches `target`.
+fn reached(values: &[(f64, f64)], target: f64) -> Option<f64> {
+    let mut below = Sum::default();
+    let found = values.iter().find(|(_, weight)| {
+        below.add(*weight);
+        // A share such as 0.9 of the weight is met whatever its last bits say.
+        below.value() >= target * (1.0 - 1e-12)
+    });
+    found.or(values.last()).map(|(value, _)| *value)
 }
 
 /// Distinct risks beyond which neighbours are merged: with that many the merging moves the curve by
 /// far less than its rounding in any report.
 const MAX_POINTS: usize = 20_000;
 
-/// Distinct risks in ascending order with the mean outcome and the number of their rows.
+/// Distinct risks in ascending order with the mean outcome and the weight of their rows.
 struct Cloud {
     x: Vec<f64>,
     y: Vec<f64>,
     n: Vec<f64>,
-    /// Rows before each point.
+    /// Weight before each point.
     before: Vec<f64>,
 }
 
@@ -200,7 +238,7 @@ struct LocalFit {
 }
 
 impl Cloud {
-    fn of(truth: &[bool], risk: &[f64], rows: &[usize]) -> Self {
+    fn of(truth: &[bool], risk: &[f64], weights: Option<&[f64]>, rows: &[usize]) -> Self {
         let distinct = rows.windows(2).filter(|w| risk[w[0]] != risk[w[1]]).count() + 1;
         let group = |place: usize| place * MAX_POINTS / rows.len();
         let mut cloud = Self {
@@ -210,6 +248,7 @@ impl Cloud {
             before: Vec::new(),
         };
         let mut start = 0;
+        let mut before = Sum::default();
         while start < rows.len() {
             let mut end = start + 1;
             let same = |place: usize| {
@@ -219,25 +258,25 @@ impl Cloud {
             while end < rows.len() && same(end) {
                 end += 1;
             }
-            let n = (end - start) as f64;
+            let over = |term: &dyn Fn(usize) -> f64| -> f64 {
+                let terms = rows[start..end].iter();
+                terms.map(|row| weight_of(weights, *row) * term(*row)).sum()
+            };
+            let n = over(&|_| 1.0);
             // The first plus mean differences: equal risks keep their exact value.
             let first = risk[rows[start]];
-            let shift: f64 = rows[start..end].iter().map(|row| risk[*row] - first).sum();
-            let events: f64 = rows[start..end]
-                .iter()
-                .map(|row| outcome(truth[*row]))
-                .sum();
-            cloud.x.push(first + shift / n);
-            cloud.y.push(events / n);
+            cloud.x.push(first + over(&|row| risk[row] - first) / n);
+            cloud.y.push(over(&|row| outcome(truth[row])) / n);
             cloud.n.push(n);
-            cloud.before.push(start as f64);
+            cloud.before.push(before.value());
+            before.add(n);
             start = end;
         }
         cloud
     }
 
     /// The fits and where they stand.
-    fn curve(&self, options: LoessOptions) -> (Vec<f64>, Vec<LocalFit>) {
+    fn curve(&self, options: LoessOptions, whole: bool) -> (Vec<f64>, Vec<LocalFit>) {
         let last = self.x.len() - 1;
         let fits = options.max_fits.min(self.x.len());
         let places: Vec<usize> = if fits == self.x.len() {
@@ -246,7 +285,12 @@ impl Cloud {
             (0..fits).map(|k| k * last / (fits - 1)).collect()
         };
         let total = self.before[last] + self.n[last];
-        let neighbours = (options.span * total + 1e-5).floor().max(1.0);
+        let neighbours = if whole {
+            (options.span * total + 1e-5).floor().max(1.0)
+        } else {
+            // A little less than all, which rounding would not reach.
+            options.span * total * (1.0 - 1e-12)
+        };
         let found = map_tasks(places.len(), |k| self.fit(places[k], neighbours));
         (
             places.into_iter().map(|place| self.x[place]).collect(),
@@ -413,8 +457,8 @@ mod tests {
             max_fits: 3000,
             ..LoessOptions::default()
         };
-        let direct = flexible_calibration(&truth, &risk, direct).unwrap();
-        let coarse = flexible_calibration(&truth, &risk, LoessOptions::default()).unwrap();
+        let direct = flexible_calibration(&truth, &risk, None, direct).unwrap();
+        let coarse = flexible_calibration(&truth, &risk, None, LoessOptions::default()).unwrap();
         assert!((direct.ici - coarse.ici).abs() < 1e-5);
         assert!((direct.emax - coarse.emax).abs() < 1e-4);
         assert_eq!(coarse.risk.len(), 400);
@@ -425,11 +469,12 @@ mod tests {
     #[test]
     fn merged_neighbours_move_nothing_visible() {
         let (truth, risk) = cohort(50_000);
-        let found = flexible_calibration(&truth, &risk, LoessOptions::default()).unwrap();
+        let found = flexible_calibration(&truth, &risk, None, LoessOptions::default()).unwrap();
         let rows = order(&risk);
-        assert!(Cloud::of(&truth, &risk, &rows).x.len() <= MAX_POINTS);
+        assert!(Cloud::of(&truth, &risk, None, &rows).x.len() <= MAX_POINTS);
         let (few_truth, few_risk) = (&truth[..19_000], &risk[..19_000]);
-        let fewer = flexible_calibration(few_truth, few_risk, LoessOptions::default()).unwrap();
+        let fewer =
+            flexible_calibration(few_truth, few_risk, None, LoessOptions::default()).unwrap();
         assert!((found.ici - fewer.ici).abs() < 0.01);
     }
 
@@ -453,15 +498,17 @@ mod tests {
     fn few_distinct_risks_lower_the_degree() {
         let truth: Vec<bool> = (0..40).map(|i| i % 4 == 0).collect();
         let risk: Vec<f64> = (0..40).map(|i| if i < 20 { 0.2 } else { 0.3 }).collect();
-        let found = flexible_calibration(&truth, &risk, LoessOptions::default()).unwrap();
+        let found = flexible_calibration(&truth, &risk, None, LoessOptions::default()).unwrap();
         assert!(found.observed.iter().all(|v| v.is_finite()));
-        let flat = flexible_calibration(&truth, &[0.3; 40], LoessOptions::default()).unwrap();
+        let flat = flexible_calibration(&truth, &[0.3; 40], None, LoessOptions::default()).unwrap();
         assert!((flat.ici - 0.05).abs() < 1e-15);
-        assert!(flexible_calibration(&truth[..9], &risk[..9], LoessOptions::default()).is_err());
+        assert!(
+            flexible_calibration(&truth[..9], &risk[..9], None, LoessOptions::default()).is_err()
+        );
         let bad = LoessOptions {
             span: 0.0,
             ..LoessOptions::default()
         };
-        assert!(flexible_calibration(&truth, &risk, bad).is_err());
+        assert!(flexible_calibration(&truth, &risk, None, bad).is_err());
     }
 }

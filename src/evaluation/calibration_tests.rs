@@ -121,9 +121,15 @@ fn weights_repeat_rows() {
     let weighted = calibration(&truth, &risk, Some(&weights), 0.9).unwrap();
     let long = calibration(&long_truth, &long_risk, None, 0.9).unwrap();
     assert!((weighted.slope.value - long.slope.value).abs() < 1e-12);
-    assert!((weighted.slope.lower - long.slope.lower).abs() < 1e-12);
     assert!((weighted.in_the_large.value - long.in_the_large.value).abs() < 1e-12);
-    assert!((weighted.covariance - long.covariance).abs() < 1e-12);
+    // In the interval a row is one observation, so it is not that of the repeated rows, and not
+    // that of other multiples.
+    assert!(weighted.slope.se.unwrap() > 1.1 * long.slope.se.unwrap());
+    let double: Vec<f64> = weights.iter().map(|weight| 2.0 * weight).collect();
+    let doubled = calibration(&truth, &risk, Some(&double), 0.9).unwrap();
+    assert!((weighted.slope.lower - doubled.slope.lower).abs() < 1e-12);
+    assert!((weighted.in_the_large.upper - doubled.in_the_large.upper).abs() < 1e-12);
+    assert!((weighted.covariance - doubled.covariance).abs() < 1e-12);
     let ones = vec![1.0; 200];
     assert_eq!(
         calibration(&truth, &risk, None, 0.9).unwrap(),

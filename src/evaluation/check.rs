@@ -1,6 +1,7 @@
 //! Refusals shared by all metrics: lengths, NaN, probabilities, weights, classes, levels.
 
 use crate::error::{ErrorKind, Result};
+use crate::estimator::input::check_row_weights;
 
 /// Refuses another length than that of the truth.
 pub(crate) fn length(what: &'static str, expected: usize, found: usize) -> Result<()> {
@@ -69,19 +70,13 @@ pub(crate) fn each(
     }
 }
 
-/// Refuses weights of another length, negative or non-finite ones, and weights that are all zero.
+/// Refuses what a fit refuses: weights of another length, negative or non-finite ones, and weights
+/// that are all zero.
 pub(crate) fn weights(what: &'static str, rows: usize, weights: Option<&[f64]>) -> Result<()> {
-    let Some(weights) = weights else {
-        return Ok(());
-    };
-    length(what, rows, weights.len())?;
-    each(what, weights, "weights of zero or more", |weight| {
-        weight >= 0.0
-    })?;
-    if weights.iter().all(|weight| *weight == 0.0) {
-        return Err(ErrorKind::NoEffectiveRows { what }.into());
+    match weights {
+        None => Ok(()),
+        Some(weights) => check_row_weights(what, rows, weights),
     }
-    Ok(())
 }
 
 /// Refuses fewer rows than `required`.

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::evaluation::check::{self, weight_of};
 use crate::evaluation::estimate::{Estimate, clopper_pearson};
 use crate::evaluation::utility::benefit;
+use crate::evaluation::weighted::{Tally, Weighed, WeightedShare};
 use crate::numeric::stable::Sum;
 
 /// Rows by truth and flag, as counts or sums of weights; made by [`confusion`].
@@ -28,8 +29,10 @@ pub struct Confusion {
 pub struct ThresholdReport {
     /// Rows at or above it are flagged.
     pub threshold: f64,
-    /// The counts.
+    /// The counts, or sums of weights, from which the rates are made.
     pub confusion: Confusion,
+    /// The counts of rows; those of `confusion` where there are no weights.
+    pub rows: Confusion,
     /// Share of the rows that are flagged.
     pub flagged: Estimate,
     /// Share of the events that are flagged; `None` without events.
@@ -180,16 +183,17 @@ pub fn confusion(
 
 /// Counts, rates with exact (Clopper-Pearson) intervals at `level`, and net benefit at a threshold.
 ///
-/// Exact intervals need counts of independent rows, so there are no weights here; for several rows
-/// per patient use a bootstrap by patient.
+/// Exact intervals take rows as independent; for several rows per patient use a bootstrap by patient.
+/// Under weights they are exact intervals at the effective number of rows of each share, p (1 - p)
+/// over the variance of the weighted share p (Korn and Graubard, Surv. Methodol. 24, 1998).
 ///
 /// # Errors
-/// Other lengths, risks outside [0, 1], a threshold or level outside (0, 1), no rows.
+/// Other lengths, risks outside [0, 1], bad weights, a threshold or level outside (0, 1), no rows.
 ///
 /// ```
 /// use galen::evaluation::threshold_report;
 /// # fn main() -> galen::Result<()> {
-/// let found = threshold_report(&[true, true, false, false], &[0.5, 0.2, 0.3, 0.1], 0.5, 0.95)?;
+/// let found = threshold_report(&[true, true, false, false], &[0.5, 0.2, 0.3, 0.1], 0.5, None, 0.95)?;
 /// assert_eq!(found.ppv.unwrap().value, 1.0);
 /// assert_eq!(found.lr_positive, None); // infinite: no false alarm
 /// # Ok(())
@@ -199,36 +203,58 @@ pub fn threshold_report(
     truth: &[bool],
     risk: &[f64],
     threshold: f64,
+    weights: Option<&[f64]>,
     level: f64,
 ) -> Result<ThresholdReport> {
     const WHAT: &str = "threshold_report";
     check::threshold(WHAT, threshold)?;
     check::level(WHAT, level)?;
-    check::risk(WHAT, truth, risk, None)?;
-    let table = confusion(truth, risk, threshold, None)?;
-    let [tp, fp, fn_, tn] = [
-        table.true_positives,
-        table.false_positives,
-        table.false_negatives,
-        table.true_negatives,
-    ];
-    let share = |part: f64, whole: f64| clopper_pearson(part as u64, whole as u64, level);
-    let defined = |part: f64, whole: f64| (whole > 0.0).then(|| share(part, whole)).transpose();
-    let total = table.total();
+    check::risk(WHAT, truth, risk, weights)?;
+    let weighed = Weighed::of(truth, risk, weights);
+    let (truth, risk, weights) = (&*weighed.truth, &*weighed.score, weighed.weights());
+    let table = confusion(truth, risk, threshold, weights)?;
+    let mut cells = [Tally::default(); 4];
+    for row in 0..truth.len() {
+        let cell = 2 * usize::from(truth[row]) + usize::from(risk[row] >= threshold);
+        cells[cell].add(weight_of(weights, row));
+    }
+    let [tn, fp, fn_, tp] = cells;
+    let share = |part: Tally, rest: Tally| -> Result<Option<Estimate>> {
+        let all = part.rows + rest.rows;
+        match weights {
+            _ if all == 0 => Ok(None),
+            None => clopper_pearson(part.rows as u64, all as u64, level).map(Some),
+            Some(_) => Ok(WeightedShare::of(part, rest).map(|found| found.exact(level))),
+        }
+    };
+    let of_all = |part: Tally, rest: Tally| {
+        share(part, rest)?.ok_or_else(|| check::undefined(WHAT, "there are no rows"))
+    };
     Ok(ThresholdReport {
         threshold,
-        flagged: share(tp + fp, total)?,
-        sensitivity: defined(tp, tp + fn_)?,
-        specificity: defined(tn, tn + fp)?,
-        ppv: defined(tp, tp + fp)?,
-        npv: defined(tn, tn + fn_)?,
-        accuracy: share(tp + tn, total)?,
+        flagged: of_all(tp.with(fp), tn.with(fn_))?,
+        sensitivity: share(tp, fn_)?,
+        specificity: share(tn, fp)?,
+        ppv: share(tp, fp)?,
+        npv: share(tn, fn_)?,
+        accuracy: of_all(tp.with(tn), fp.with(fn_))?,
         f1: table.f1(),
         mcc: table.mcc(),
         lr_positive: table.lr_positive(),
         lr_negative: table.lr_negative(),
         number_needed_to_evaluate: table.number_needed_to_evaluate(),
-        net_benefit: benefit(tp, fp, total, threshold),
+        net_benefit: benefit(
+            table.true_positives,
+            table.false_positives,
+            table.total(),
+            threshold,
+        ),
+        rows: Confusion {
+            true_positives: tp.rows as f64,
+            false_positives: fp.rows as f64,
+            false_negatives: fn_.rows as f64,
+            true_negatives: tn.rows as f64,
+        },
         confusion: table,
     })
 }
@@ -266,7 +292,7 @@ mod tests {
 
     #[test]
     fn divisions_by_zero_have_no_value() {
-        let found = threshold_report(&[false, false], &[0.1, 0.2], 0.5, 0.95).unwrap();
+        let found = threshold_report(&[false, false], &[0.1, 0.2], 0.5, None, 0.95).unwrap();
         assert_eq!(
             (found.sensitivity, found.ppv, found.mcc),
             (None, None, None)

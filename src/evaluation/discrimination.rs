@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::evaluation::check;
+use crate::evaluation::check::{self, weight_of};
 use crate::evaluation::ranked::{Group, descending, groups, key};
+use crate::evaluation::weighted::{Weighed, two_of_each, variance_of_mean};
 use crate::numeric::parallel::sort_keys;
 use crate::numeric::special::{normal_quantile, normal_upper};
 use crate::numeric::stable::{Sum, sum};
@@ -27,9 +28,9 @@ pub struct Auroc {
     pub upper: f64,
     /// Confidence level of the interval.
     pub level: f64,
-    /// Number of events.
+    /// Number of rows with the event; weights do not count here.
     pub n_events: usize,
-    /// Number of non-events.
+    /// Number of rows without it.
     pub n_nonevents: usize,
 }
 
@@ -111,7 +112,8 @@ pub fn auroc(truth: &[bool], score: &[f64], weights: Option<&[f64]>) -> Result<f
 /// AUROC with the variance of DeLong and a normal interval at `level` (usually 0.95).
 ///
 /// The interval is cut at 0 and 1. Under perfect separation the variance is 0 and the interval a
-/// point: then prefer a bootstrap or report the counts.
+/// point: then prefer a bootstrap or report the counts. With weights, placements are shares of
+/// weight and a row is one observation, so the interval does not depend on the weights' scale.
 ///
 /// DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988, doi 10.2307/2531595, by ranks as in Sun
 /// and Xu, IEEE Signal Process. Lett. 21, 2014, doi 10.1109/LSP.2014.2337313: O(n log n).
@@ -123,18 +125,36 @@ pub fn auroc(truth: &[bool], score: &[f64], weights: Option<&[f64]>) -> Result<f
 /// use galen::evaluation::auroc_delong;
 /// # fn main() -> galen::Result<()> {
 /// let truth = [false, false, false, true, true];
-/// let found = auroc_delong(&truth, &[0.1, 0.2, 0.4, 0.3, 0.9], 0.95)?;
+/// let found = auroc_delong(&truth, &[0.1, 0.2, 0.4, 0.3, 0.9], None, 0.95)?;
 /// assert!((found.auroc - 5.0 / 6.0).abs() < 1e-15);
 /// assert!(found.lower < found.auroc && found.upper == 1.0);
 /// # Ok(())
 /// # }
 /// ```
-pub fn auroc_delong(truth: &[bool], score: &[f64], level: f64) -> Result<Auroc> {
+pub fn auroc_delong(
+    truth: &[bool],
+    score: &[f64],
+    weights: Option<&[f64]>,
+    level: f64,
+) -> Result<Auroc> {
     const WHAT: &str = "auroc_delong";
     check::level(WHAT, level)?;
-    check::ranking(WHAT, truth, score, None)?;
-    let (events, nonevents) = classes_for_variance(WHAT, truth)?;
-    let (auroc, variance) = delong_of_groups(&groups(truth, score, None), events, nonevents);
+    check::ranking(WHAT, truth, score, weights)?;
+    let rows = Weighed::of(truth, score, weights);
+    let (truth, score) = (&*rows.truth, &*rows.score);
+    let (events, nonevents) = two_of_each(WHAT, truth, rows.weights())?;
+    let (auroc, variance) = match rows.weights() {
+        None => delong_of_groups(&groups(truth, score, None), events, nonevents),
+        Some(weights) => {
+            let area = auroc(truth, score, Some(weights))?;
+            let placement = placements(truth, score, Some(weights), events, nonevents);
+            let part = |class: bool, total: f64| {
+                let rows = (0..truth.len()).filter(|row| truth[*row] == class);
+                variance_of_mean(rows.map(|row| (placement[row], weights[row])), area, total)
+            };
+            (area, part(true, events) + part(false, nonevents))
+        }
+    };
     let se = variance.sqrt();
     let reach = normal_quantile(0.5 + 0.5 * level) * se;
     Ok(Auroc {
@@ -144,8 +164,8 @@ pub fn auroc_delong(truth: &[bool], score: &[f64], level: f64) -> Result<Auroc> 
         lower: (auroc - reach).max(0.0),
         upper: (auroc + reach).min(1.0),
         level,
-        n_events: events as usize,
-        n_nonevents: nonevents as usize,
+        n_events: truth.iter().filter(|event| **event).count(),
+        n_nonevents: truth.iter().filter(|event| !**event).count(),
     })
 }
 
@@ -176,7 +196,8 @@ pub(crate) fn delong_of_groups(groups: &[Group], events: f64, nonevents: f64) ->
     (auroc, variance)
 }
 
-/// Compares the AUROC of two scores on the same rows (DeLong's test for correlated areas).
+/// Compares the AUROC of two scores on the same rows (DeLong's test for correlated areas); weights as
+/// in [`auroc_delong`].
 ///
 /// # Errors
 /// As [`auroc_delong`]; undefined when the areas differ while every placement differs by the same
@@ -188,7 +209,7 @@ pub(crate) fn delong_of_groups(groups: &[Group], events: f64, nonevents: f64) ->
 /// let truth = [false, false, false, true, true, true];
 /// let good = [0.1, 0.2, 0.4, 0.3, 0.8, 0.9];
 /// let poor = [0.1, 0.7, 0.4, 0.3, 0.2, 0.9];
-/// let found = auroc_paired(&truth, &good, &poor, 0.95)?;
+/// let found = auroc_paired(&truth, &good, &poor, None, 0.95)?;
 /// assert!(found.difference > 0.0 && found.p < 1.0);
 /// # Ok(())
 /// # }
@@ -197,21 +218,30 @@ pub fn auroc_paired(
     truth: &[bool],
     score_a: &[f64],
     score_b: &[f64],
+    weights: Option<&[f64]>,
     level: f64,
 ) -> Result<PairedAuroc> {
     const WHAT: &str = "auroc_paired";
     check::level(WHAT, level)?;
-    check::ranking(WHAT, truth, score_a, None)?;
-    check::ranking(WHAT, truth, score_b, None)?;
-    let (events, nonevents) = classes_for_variance(WHAT, truth)?;
-    let a = placements(truth, score_a, events, nonevents);
-    let b = placements(truth, score_b, events, nonevents);
+    check::ranking(WHAT, truth, score_a, weights)?;
+    check::ranking(WHAT, truth, score_b, weights)?;
+    let rows = Weighed::of(truth, score_a, weights);
+    let score_b = rows.select(score_b);
+    let (truth, weights) = (&*rows.truth, rows.weights());
+    let (events, nonevents) = two_of_each(WHAT, truth, weights)?;
+    let a = placements(truth, &rows.score, weights, events, nonevents);
+    let b = placements(truth, &score_b, weights, events, nonevents);
     let of = |class: bool| truth.iter().enumerate().filter(move |(_, t)| **t == class);
-    let mean_a = sum(of(true).map(|(row, _)| a[row])) / events;
-    let mean_b = sum(of(true).map(|(row, _)| b[row])) / events;
+    let weight = |row: usize| weight_of(weights, row);
+    let mean_a = sum(of(true).map(|(row, _)| weight(row) * a[row])) / events;
+    let mean_b = sum(of(true).map(|(row, _)| weight(row) * b[row])) / events;
     // Differences of placements, not of variances: two scores that rank alike give exactly zero.
     let part = |class: bool, n: f64| {
-        let mean = sum(of(class).map(|(row, _)| a[row] - b[row])) / n;
+        let mean = sum(of(class).map(|(row, _)| weight(row) * (a[row] - b[row]))) / n;
+        if weights.is_some() {
+            let rows = of(class).map(|(row, _)| (a[row] - b[row], weight(row)));
+            return variance_of_mean(rows, mean, n);
+        }
         let squares = sum(of(class).map(|(row, _)| (a[row] - b[row] - mean).powi(2)));
         squares / ((n - 1.0) * n)
     };
@@ -330,36 +360,36 @@ pub fn pr_curve(truth: &[bool], score: &[f64], weights: Option<&[f64]>) -> Resul
     Ok(points)
 }
 
-/// Both classes, with two rows each: fewer have no variance.
-fn classes_for_variance(what: &'static str, truth: &[bool]) -> Result<(f64, f64)> {
-    let (events, nonevents) = check::both_classes(what, truth, None)?;
-    if events < 2.0 || nonevents < 2.0 {
-        return Err(check::undefined(
-            what,
-            "the variance needs two events and two non-events",
-        ));
-    }
-    Ok((events, nonevents))
-}
-
 /// By row: share of the opposite class that an event beats, or that beats a non-event.
-fn placements(truth: &[bool], score: &[f64], events: f64, nonevents: f64) -> Vec<f64> {
+fn placements(
+    truth: &[bool],
+    score: &[f64],
+    weights: Option<&[f64]>,
+    events: f64,
+    nonevents: f64,
+) -> Vec<f64> {
     let mut keys: Vec<(u64, usize)> = score.iter().map(|s| key(*s)).zip(0..).collect();
     sort_keys(&mut keys);
     let mut placement = vec![0.0; truth.len()];
-    let (mut below, mut above) = (0.0, events);
+    // Sums of whole numbers are exact; those of weights keep what they would lose.
+    let (mut below, mut not_above) = (Sum::default(), Sum::default());
     for tied in keys.chunk_by(|a, b| a.0 == b.0) {
-        let hits = tied.iter().filter(|(_, row)| truth[*row]).count() as f64;
-        let misses = tied.len() as f64 - hits;
-        above -= hits;
+        let (mut hits, mut misses) = (Sum::default(), Sum::default());
+        for &(_, row) in tied {
+            let side = if truth[row] { &mut hits } else { &mut misses };
+            side.add(weight_of(weights, row));
+        }
+        let (hits, misses) = (hits.value(), misses.value());
+        not_above.add(hits);
+        let above = events - not_above.value();
         for &(_, row) in tied {
             placement[row] = if truth[row] {
-                (below + 0.5 * misses) / nonevents
+                (below.value() + 0.5 * misses) / nonevents
             } else {
                 (above + 0.5 * hits) / events
             };
         }
-        below += misses;
+        below.add(misses);
     }
     placement
 }
@@ -475,7 +505,7 @@ mod tests {
             assert!((precision - slow_auprc(&truth, &score, &ones)).abs() < 1e-13);
             let weighted = auprc(&truth, &score, Some(&weights)).unwrap();
             assert!((weighted - slow_auprc(&truth, &score, &weights)).abs() < 1e-13);
-            let found = auroc_delong(&truth, &score, 0.95).unwrap();
+            let found = auroc_delong(&truth, &score, None, 0.95).unwrap();
             assert!((found.variance / slow_variance(&truth, &score) - 1.0).abs() < 1e-11);
             assert_eq!(found.auroc, area);
         }
@@ -485,21 +515,21 @@ mod tests {
     fn pairs_of_scores_have_their_covariance() {
         let (truth, a, _) = rows(150, 30, 1);
         let (_, b, _) = rows(150, 9, 2);
-        let found = auroc_paired(&truth, &a, &b, 0.9).unwrap();
+        let found = auroc_paired(&truth, &a, &b, None, 0.9).unwrap();
         assert!((found.auroc_a - auroc(&truth, &a, None).unwrap()).abs() < 1e-14);
         // Unpaired, the variances would add up.
         let apart = slow_variance(&truth, &a) + slow_variance(&truth, &b);
         assert!(found.se * found.se != apart && found.se > 0.0);
-        let swapped = auroc_paired(&truth, &b, &a, 0.9).unwrap();
+        let swapped = auroc_paired(&truth, &b, &a, None, 0.9).unwrap();
         assert_eq!(found.difference, -swapped.difference);
         assert_eq!(found.p, swapped.p);
-        let same = auroc_paired(&truth, &a, &a, 0.95).unwrap();
+        let same = auroc_paired(&truth, &a, &a, None, 0.95).unwrap();
         assert_eq!(
             (same.difference, same.se, same.z, same.p),
             (0.0, 0.0, 0.0, 1.0)
         );
         // A constant rival has placements of one half and no variance of its own.
-        let flat = auroc_paired(&truth, &a, &vec![1.0; 150], 0.95).unwrap();
+        let flat = auroc_paired(&truth, &a, &vec![1.0; 150], None, 0.95).unwrap();
         assert!((flat.se.powi(2) / slow_variance(&truth, &a) - 1.0).abs() < 1e-11);
         assert_eq!(flat.auroc_b, 0.5);
     }
@@ -561,7 +591,7 @@ mod tests {
             kind(auprc(&[false; 2], &[0.1, 0.2], None)),
             ErrorKind::Undefined { .. }
         ));
-        assert!(auroc_delong(&truth, &[0.1, 0.2, 0.3], 0.95).is_err());
-        assert!(auroc_delong(&truth, &[0.1, 0.2, 0.3], 1.0).is_err());
+        assert!(auroc_delong(&truth, &[0.1, 0.2, 0.3], None, 0.95).is_err());
+        assert!(auroc_delong(&truth, &[0.1, 0.2, 0.3], None, 1.0).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! How good are the predictions? Plain functions on arrays of truth and prediction.
 //!
 //! The metrics name no estimator: whatever made the predictions, slices of truth and prediction are
-//! enough. Weights are optional case weights (a weight of 2 stands for two equal rows).
+//! enough, with optional weights (see below).
 //!
 //! # Which metric answers which question
 //!
@@ -29,6 +29,17 @@
 //! and be wrong by a factor of three. Accuracy says nothing about rare events: predicting that
 //! nobody dies is 98 % accurate on a ward where 2 % die. And a number without an interval is an
 //! anecdote.
+//!
+//! # Weights
+//!
+//! Survey weights, inverse-probability weights or repeats are given as `weights`, one per row, and
+//! are checked as at fit. In every estimate a weight of 2 is two equal rows. In every interval a row
+//! is one observation, however large its weight: intervals do not depend on the weights' scale, and
+//! rows that stand for several patients must be repeated to count as several observations. The
+//! weights are taken as given: that they were estimated, or belong to strata and sampling units,
+//! is not in the intervals; [`bootstrap_binary`] by patient or by sampling unit is the remedy.
+//! Weights of one change nothing, to the bit. Numbers of rows stay numbers of rows, which is what
+//! the hiding of small cells goes by.
 //!
 //! # Conventions
 //!
@@ -66,6 +77,7 @@ mod risk;
 mod subgroup;
 mod utility;
 mod validate;
+pub(crate) mod weighted;
 
 pub use bootstrap::{BootstrapOptions, Resampled, bootstrap};
 pub use bootstrap_binary::{BinaryBootstrap, bootstrap_binary};

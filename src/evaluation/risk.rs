@@ -16,6 +16,8 @@ use crate::evaluation::discrimination::{
     Auroc, PrPoint, RocPoint, auprc, auroc_delong, pr_curve, roc_curve,
 };
 use crate::evaluation::utility::{DecisionPoint, decision_curve};
+use crate::evaluation::weighted::{Weighed, effective_rows};
+use crate::numeric::stable::sum;
 
 /// Settings of [`evaluate_risk`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,10 +52,13 @@ impl Default for RiskOptions {
 /// A risk model judged on one cohort; made by [`evaluate_risk`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RiskEvaluation {
-    /// Number of rows.
+    /// Number of rows with a weight above zero.
     pub n_rows: usize,
-    /// Number of events.
+    /// Number of them with the event.
     pub n_events: usize,
+    /// Kish's effective number of rows, the square of the sum of weights over the sum of their
+    /// squares; `None` where rows count alike.
+    pub effective_rows: Option<f64>,
     /// Share of events.
     pub event_rate: f64,
     /// Mean predicted risk.
@@ -92,19 +97,21 @@ pub struct RiskEvaluation {
 
 /// Judges predicted risks against what happened: discrimination, calibration and utility.
 ///
-/// Rows count alike; where patients have several rows the intervals here are too narrow, and
-/// [`bootstrap_binary`](crate::evaluation::bootstrap_binary) by patient is the remedy. O(n log n).
+/// With weights every number and curve is weighted and every interval takes a row as one observation
+/// (see [Weights](crate::evaluation#weights)). Where patients have several rows the intervals here
+/// are too narrow, and [`bootstrap_binary`](crate::evaluation::bootstrap_binary) by patient is the
+/// remedy. O(n log n).
 ///
 /// # Errors
-/// Other lengths, risks outside [0, 1], settings outside their ranges, fewer than two events or two
-/// non-events.
+/// Other lengths, risks outside [0, 1], bad weights, settings outside their ranges, fewer than two
+/// events or two non-events.
 ///
 /// ```
 /// use galen::evaluation::{RiskOptions, evaluate_risk};
 /// # fn main() -> galen::Result<()> {
 /// let risk: Vec<f64> = (0..200).map(|i| 0.05 + 0.9 * f64::from(i) / 200.0).collect();
 /// let truth: Vec<bool> = (0..200).map(|i| f64::from(i * 77 % 200) / 200.0 < risk[i as usize]).collect();
-/// let found = evaluate_risk(&truth, &risk, &RiskOptions { threshold: Some(0.3), ..RiskOptions::default() })?;
+/// let found = evaluate_risk(&truth, &risk, None, &RiskOptions { threshold: Some(0.3), ..RiskOptions::default() })?;
 /// assert!(found.auroc.auroc > 0.7);
 /// assert_eq!(found.figures().len(), 4);
 /// # Ok(())
@@ -113,6 +120,7 @@ pub struct RiskEvaluation {
 pub fn evaluate_risk(
     truth: &[bool],
     risk: &[f64],
+    weights: Option<&[f64]>,
     options: &RiskOptions,
 ) -> Result<RiskEvaluation> {
     const WHAT: &str = "evaluate_risk";
@@ -124,34 +132,39 @@ pub fn evaluate_risk(
             "2 or more",
         ));
     }
-    check::risk(WHAT, truth, risk, None)?;
-    let auroc = auroc_delong(truth, risk, options.level)?;
+    check::risk(WHAT, truth, risk, weights)?;
+    let rows = Weighed::of(truth, risk, weights);
+    let (truth, risk, weights) = (&*rows.truth, &*rows.score, rows.weights());
+    let auroc = auroc_delong(truth, risk, weights, options.level)?;
     let mut notes = Vec::new();
     let n_rows = truth.len();
-    let mean_risk = crate::numeric::stable::sum(risk.iter().copied()) / n_rows as f64;
+    let (events, nonevents) = check::class_weights(truth, weights);
+    let total = events + nonevents;
+    let expected = sum((0..n_rows).map(|row| check::weight_of(weights, row) * risk[row]));
     Ok(RiskEvaluation {
         n_rows,
         n_events: auroc.n_events,
-        event_rate: auroc.n_events as f64 / n_rows as f64,
-        mean_risk,
-        auprc: auprc(truth, risk, None)?,
-        brier: brier(truth, risk, None)?,
-        brier_scaled: brier_scaled(truth, risk, None)?,
-        brier_parts: brier_parts(truth, risk, None, options.bins)?,
-        log_loss: log_loss(truth, risk, None)?,
-        calibration: where_defined(calibration(truth, risk, None, options.level), &mut notes)?,
-        calibration_curve: calibration_curve(truth, risk, None, options.bins, options.level)?,
+        effective_rows: weights.map(effective_rows),
+        event_rate: events / total,
+        mean_risk: expected / total,
+        auprc: auprc(truth, risk, weights)?,
+        brier: brier(truth, risk, weights)?,
+        brier_scaled: brier_scaled(truth, risk, weights)?,
+        brier_parts: brier_parts(truth, risk, weights, options.bins)?,
+        log_loss: log_loss(truth, risk, weights)?,
+        calibration: where_defined(calibration(truth, risk, weights, options.level), &mut notes)?,
+        calibration_curve: calibration_curve(truth, risk, weights, options.bins, options.level)?,
         flexible_calibration: where_defined(
-            flexible_calibration(truth, risk, options.loess),
+            flexible_calibration(truth, risk, weights, options.loess),
             &mut notes,
         )?,
         operating_point: options
             .threshold
-            .map(|threshold| threshold_report(truth, risk, threshold, options.level))
+            .map(|threshold| threshold_report(truth, risk, threshold, weights, options.level))
             .transpose()?,
-        decision_curve: decision_curve(truth, risk, &options.decision_thresholds, None)?,
-        roc_curve: thin(roc_curve(truth, risk, None)?, options.max_curve_points),
-        pr_curve: thin(pr_curve(truth, risk, None)?, options.max_curve_points),
+        decision_curve: decision_curve(truth, risk, &options.decision_thresholds, weights)?,
+        roc_curve: thin(roc_curve(truth, risk, weights)?, options.max_curve_points),
+        pr_curve: thin(pr_curve(truth, risk, weights)?, options.max_curve_points),
         level: options.level,
         auroc,
         notes,
@@ -325,7 +338,7 @@ mod tests {
             threshold: Some(0.4),
             ..RiskOptions::default()
         };
-        let found = evaluate_risk(&truth, &risk, &options).unwrap();
+        let found = evaluate_risk(&truth, &risk, None, &options).unwrap();
         assert_eq!(found.brier, brier(&truth, &risk, None).unwrap());
         assert_eq!(found.roc_curve.len(), 400);
         let end = found.roc_curve.last().unwrap();
@@ -340,10 +353,96 @@ mod tests {
     }
 
     #[test]
+    fn whole_weights_repeat_rows_in_every_number() {
+        let risk: Vec<f64> = (0..400).map(|i| 0.02 + f64::from(i / 2) / 250.0).collect();
+        let truth: Vec<bool> = (0..400)
+            .map(|i| f64::from(i * 7919 % 400) / 400.0 < risk[i as usize])
+            .collect();
+        let weights: Vec<f64> = (0..400).map(|i| f64::from(i * 31 % 4)).collect();
+        let rows = || (0..400).flat_map(|row| std::iter::repeat_n(row, weights[row] as usize));
+        let long_truth: Vec<bool> = rows().map(|row| truth[row]).collect();
+        let long_risk: Vec<f64> = rows().map(|row| risk[row]).collect();
+        let options = RiskOptions {
+            threshold: Some(0.4),
+            ..RiskOptions::default()
+        };
+        let found = evaluate_risk(&truth, &risk, Some(&weights), &options).unwrap();
+        let long = evaluate_risk(&long_truth, &long_risk, None, &options).unwrap();
+        let numbers = |found: &RiskEvaluation| {
+            let line = found.calibration.as_ref().unwrap();
+            let smooth = found.flexible_calibration.as_ref().unwrap();
+            let point = found.operating_point.as_ref().unwrap();
+            let mut list = vec![
+                found.event_rate,
+                found.mean_risk,
+                found.auroc.auroc,
+                found.auprc,
+                found.brier,
+                found.brier_scaled,
+                found.brier_parts.resolution,
+                found.log_loss,
+                line.slope.value,
+                line.intercept.value,
+                line.in_the_large.value,
+                line.observed_over_expected,
+                smooth.ici,
+                smooth.e50,
+                smooth.e90,
+                smooth.emax,
+                point.sensitivity.unwrap().value,
+                point.ppv.unwrap().value,
+                point.net_benefit,
+                point.mcc.unwrap(),
+            ];
+            list.extend(found.calibration_curve.iter().map(|bin| bin.event_rate));
+            list.extend(found.decision_curve.iter().map(|point| point.net_benefit));
+            list.extend(found.roc_curve.iter().map(|point| point.sensitivity));
+            list.extend(found.pr_curve.iter().map(|point| point.precision));
+            list
+        };
+        for (place, (a, b)) in numbers(&found).iter().zip(numbers(&long)).enumerate() {
+            assert!((a - b).abs() < 1e-10, "{place}: {a} {b}");
+        }
+        // A row is one observation: the intervals know fewer than the repeated rows pretend.
+        assert_eq!(found.n_rows, 300);
+        assert!(found.effective_rows.unwrap() < 300.0);
+        assert!(found.auroc.se > 1.2 * long.auroc.se);
+        // Intervals do not depend on the scale of the weights.
+        let large: Vec<f64> = weights.iter().map(|weight| 1000.0 * weight).collect();
+        let scaled = evaluate_risk(&truth, &risk, Some(&large), &options).unwrap();
+        let ends = |found: &RiskEvaluation| {
+            let line = found.calibration.as_ref().unwrap();
+            let point = found.operating_point.as_ref().unwrap();
+            [
+                found.auroc.lower,
+                line.slope.lower,
+                line.in_the_large.upper,
+                found.calibration_curve[3].lower,
+                point.ppv.unwrap().lower,
+            ]
+        };
+        for (a, b) in ends(&found).into_iter().zip(ends(&scaled)) {
+            assert!((a - b).abs() < 1e-10, "{a} {b}");
+        }
+        // Weights of one are no weights.
+        assert_eq!(
+            evaluate_risk(&truth, &risk, Some(&[1.0; 400]), &options).unwrap(),
+            evaluate_risk(&truth, &risk, None, &options).unwrap()
+        );
+        let mut bad = weights.clone();
+        bad[7] = -1.0;
+        let error = evaluate_risk(&truth, &risk, Some(&bad), &options).unwrap_err();
+        assert!(matches!(
+            error.kind(),
+            ErrorKind::OutOfRange { row: Some(7), .. }
+        ));
+    }
+
+    #[test]
     fn what_has_no_value_is_a_note() {
         let truth = [true, true, true, false, false, false];
         let risk = [0.9, 0.8, 0.7, 0.3, 0.2, 0.1];
-        let found = evaluate_risk(&truth, &risk, &RiskOptions::default()).unwrap();
+        let found = evaluate_risk(&truth, &risk, None, &RiskOptions::default()).unwrap();
         assert_eq!(
             (
                 found.calibration.clone(),
@@ -353,6 +452,6 @@ mod tests {
         );
         assert_eq!(found.notes.len(), 2);
         assert_eq!(found.figures().len(), 4);
-        assert!(evaluate_risk(&[true; 3], &[0.5; 3], &RiskOptions::default()).is_err());
+        assert!(evaluate_risk(&[true; 3], &[0.5; 3], None, &RiskOptions::default()).is_err());
     }
 }

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorKind, Result};
 use crate::evaluation::calibration::{brier, calibration};
-use crate::evaluation::check;
+use crate::evaluation::check::{self, weight_of};
 use crate::evaluation::discrimination::{Auroc, auroc_delong};
 use crate::evaluation::estimate::{Estimate, wilson};
+use crate::evaluation::weighted::{Tally, Weighed, WeightedShare, unequal_to_one};
 use crate::numeric::special::normal_quantile;
+use crate::numeric::stable::Sum;
 
 /// Settings of the tables by group.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -42,9 +44,9 @@ pub struct Subgroup {
     pub group: String,
     /// Whether the numbers are hidden, because the group is small or to protect one that is.
     pub suppressed: bool,
-    /// Number of rows.
+    /// Number of rows with a weight above zero.
     pub n_rows: Option<usize>,
-    /// Number of events.
+    /// Number of them with the event.
     pub n_events: Option<usize>,
     /// Share of events with its Wilson interval.
     pub event_rate: Option<Estimate>,
@@ -80,10 +82,11 @@ pub struct GroupMetric {
 /// When groups are hidden, the smallest shown groups follow until at least two are hidden and
 /// their rows, events and non-events together reach the minima: totals then give nothing away.
 /// Differences between groups are not tests: look at the intervals, and at many groups expect a
-/// few odd ones.
+/// few odd ones. With weights every number is weighted and a row is one observation in every interval
+/// (see [Weights](crate::evaluation#weights)); groups are hidden by their numbers of rows.
 ///
 /// # Errors
-/// Other lengths, risks outside [0, 1], a level outside (0, 1), no rows.
+/// Other lengths, risks outside [0, 1], bad weights, a level outside (0, 1), no rows.
 ///
 /// ```
 /// use galen::evaluation::{SubgroupOptions, subgroups};
@@ -91,7 +94,7 @@ pub struct GroupMetric {
 /// let risk: Vec<f64> = (0..300).map(|i| 0.05 + 0.9 * f64::from(i) / 300.0).collect();
 /// let truth: Vec<bool> = (0..300).map(|i| f64::from(i * 77 % 300) / 300.0 < risk[i as usize]).collect();
 /// let site: Vec<&str> = (0..300).map(|i| if i % 3 == 0 { "north" } else { "south" }).collect();
-/// let found = subgroups(&truth, &risk, &site, SubgroupOptions::default())?;
+/// let found = subgroups(&truth, &risk, None, &site, SubgroupOptions::default())?;
 /// assert_eq!((found[0].group.as_str(), found[0].n_rows), ("north", Some(100)));
 /// # Ok(())
 /// # }
@@ -99,13 +102,19 @@ pub struct GroupMetric {
 pub fn subgroups<S: AsRef<str>>(
     truth: &[bool],
     risk: &[f64],
+    weights: Option<&[f64]>,
     group: &[S],
     options: SubgroupOptions,
 ) -> Result<Vec<Subgroup>> {
     const WHAT: &str = "subgroups";
     check::level(WHAT, options.level)?;
-    check::risk(WHAT, truth, risk, None)?;
-    cells(WHAT, truth, group, options)?
+    check::risk(WHAT, truth, risk, weights)?;
+    check::length(WHAT, truth.len(), group.len())?;
+    let rows = Weighed::of(truth, risk, weights);
+    let (truth, risk, weights) = (&*rows.truth, &*rows.score, rows.weights());
+    let names: Vec<&str> = group.iter().map(AsRef::as_ref).collect();
+    let names = rows.select(&names);
+    cells(WHAT, truth, &names, options)?
         .into_iter()
         .map(|cell| {
             if cell.suppressed {
@@ -113,7 +122,9 @@ pub fn subgroups<S: AsRef<str>>(
             }
             let truth: Vec<bool> = cell.rows.iter().map(|row| truth[*row]).collect();
             let risk: Vec<f64> = cell.rows.iter().map(|row| risk[*row]).collect();
-            Subgroup::of(cell.name, &truth, &risk, options.level)
+            let weights: Option<Vec<f64>> =
+                weights.map(|weights| cell.rows.iter().map(|row| weights[*row]).collect());
+            Subgroup::of(cell.name, &truth, &risk, weights.as_deref(), options.level)
         })
         .collect()
 }
@@ -170,20 +181,50 @@ impl Subgroup {
         }
     }
 
-    fn of(name: &str, truth: &[bool], risk: &[f64], level: f64) -> Result<Self> {
-        let n_rows = truth.len();
-        let n_events = truth.iter().filter(|event| **event).count();
-        let expected = crate::numeric::stable::sum(risk.iter().copied());
-        let line = defined(calibration(truth, risk, None, level))?;
+    fn of(
+        name: &str,
+        truth: &[bool],
+        risk: &[f64],
+        weights: Option<&[f64]>,
+        level: f64,
+    ) -> Result<Self> {
+        // A group whose weights are all one is a group of rows.
+        let weights = unequal_to_one(weights);
+        let mut tallies = [Tally::default(); 2];
+        let mut expected = Sum::default();
+        for row in 0..truth.len() {
+            let weight = weight_of(weights, row);
+            tallies[usize::from(truth[row])].add(weight);
+            expected.add(weight * risk[row]);
+        }
+        let [others, events] = tallies;
+        let (n_rows, n_events) = (truth.len(), events.rows);
+        let expected = expected.value();
+        let total = others.weight() + events.weight();
+        let line = defined(calibration(truth, risk, weights, level))?;
+        let share = match weights {
+            None => None,
+            Some(_) => WeightedShare::of(events, others),
+        };
+        let rate = match share {
+            None => wilson(n_events as f64, n_rows as f64, level)?,
+            Some(share) => share.wilson(level)?,
+        };
+        let effective = share.map_or(n_rows as f64, |share| share.effective);
         Ok(Self {
             suppressed: false,
             n_rows: Some(n_rows),
             n_events: Some(n_events),
-            event_rate: Some(wilson(n_events as f64, n_rows as f64, level)?),
-            mean_risk: Some(expected / n_rows as f64),
-            auroc: defined(auroc_delong(truth, risk, level))?,
-            brier: Some(brier(truth, risk, None)?),
-            observed_over_expected: observed_over_expected(n_events, n_rows, expected, level),
+            event_rate: Some(rate),
+            mean_risk: Some(expected / total),
+            auroc: defined(auroc_delong(truth, risk, weights, level))?,
+            brier: Some(brier(truth, risk, weights)?),
+            observed_over_expected: observed_over_expected(
+                rate.value,
+                effective,
+                events.weight() / expected,
+                level,
+            ),
             calibration_slope: line.as_ref().map(|line| line.slope),
             in_the_large: line.as_ref().map(|line| line.in_the_large),
             ..Self::hidden(name)
@@ -191,20 +232,14 @@ impl Subgroup {
     }
 }
 
-/// Observed over expected events. The variance of its logarithm is (1 - rate) / events, with the
-/// risks taken as known (Debray et al., BMJ 356, 2017, doi 10.1136/bmj.i6460).
-fn observed_over_expected(
-    events: usize,
-    rows: usize,
-    expected: f64,
-    level: f64,
-) -> Option<Estimate> {
-    if events == 0 || expected <= 0.0 {
+/// Observed over expected events. The variance of the logarithm is (1 - rate) / events, with the
+/// risks taken as known (Debray et al., BMJ 356, 2017, doi 10.1136/bmj.i6460); under weights the
+/// events are those of the effective number of rows.
+fn observed_over_expected(rate: f64, rows: f64, value: f64, level: f64) -> Option<Estimate> {
+    if rate == 0.0 || !value.is_finite() {
         return None;
     }
-    let (events, rows) = (events as f64, rows as f64);
-    let value = events / expected;
-    let se_log = ((1.0 - events / rows) / events).sqrt();
+    let se_log = ((1.0 - rate) / (rate * rows)).sqrt();
     let reach = libm::exp(normal_quantile(0.5 + 0.5 * level) * se_log);
     Some(Estimate {
         value,
@@ -313,7 +348,7 @@ mod tests {
 
     fn hidden(sizes: &[(&'static str, usize)]) -> Vec<String> {
         let (truth, risk, group) = cohort(sizes);
-        subgroups(&truth, &risk, &group, SubgroupOptions::default())
+        subgroups(&truth, &risk, None, &group, SubgroupOptions::default())
             .unwrap()
             .into_iter()
             .filter(|row| row.suppressed)
@@ -341,7 +376,7 @@ mod tests {
     #[test]
     fn a_hidden_group_shows_its_name_only() {
         let (truth, risk, group) = cohort(&[("a", 40), ("b", 4), ("c", 60)]);
-        let found = subgroups(&truth, &risk, &group, SubgroupOptions::default()).unwrap();
+        let found = subgroups(&truth, &risk, None, &group, SubgroupOptions::default()).unwrap();
         assert_eq!(found[1], Subgroup::hidden("b"));
         let shown = &found[2];
         assert_eq!((shown.n_rows, shown.n_events), (Some(60), Some(30)));
@@ -371,6 +406,6 @@ mod tests {
             Err(check::undefined("test", "by design"))
         });
         assert_eq!(undefined.unwrap()[2].value, None);
-        assert!(subgroups(&truth, &risk, &group[1..], SubgroupOptions::default()).is_err());
+        assert!(subgroups(&truth, &risk, None, &group[1..], SubgroupOptions::default()).is_err());
     }
 }

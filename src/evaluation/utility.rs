@@ -5,10 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::evaluation::check;
+use crate::evaluation::check::{self, weight_of};
 use crate::evaluation::confusion::confusion;
 use crate::evaluation::ranked::groups;
 use crate::numeric::rank::order;
+use crate::numeric::stable::{Sum, sum};
 
 /// Net benefit at one threshold; made by [`decision_curve`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -31,8 +32,10 @@ pub struct DecisionPoint {
 pub struct WorkloadThreshold {
     /// Rows with a score at or above it are flagged.
     pub threshold: f64,
-    /// How many rows of the given ones it flags: at most the workload.
+    /// How many rows of the given ones it flags.
     pub n_flagged: usize,
+    /// Their weight, at most the workload; their number where there are no weights.
+    pub weight: f64,
 }
 
 /// Net benefit at a risk threshold: true positives minus false positives at the exchange rate
@@ -149,23 +152,27 @@ pub fn threshold_for_costs(false_positive: f64, false_negative: f64) -> Result<f
     Ok(1.0 / (1.0 + false_negative / false_positive))
 }
 
-/// The lowest threshold that flags at most the share `fraction` of the rows.
+/// The lowest threshold that flags at most the share `fraction` of the rows, or of their weight.
 ///
 /// Tied scores are flagged together or not at all, so fewer rows may be flagged than allowed.
 ///
 /// # Errors
-/// Non-finite scores, no rows, a fraction outside (0, 1]; undefined when already the rows tied at
-/// the highest score are too many.
+/// Non-finite scores, bad weights, no rows, a fraction outside (0, 1]; undefined when already the
+/// rows tied at the highest score are too many.
 ///
 /// ```
 /// use galen::evaluation::threshold_for_fraction;
 /// # fn main() -> galen::Result<()> {
-/// let found = threshold_for_fraction(&[0.1, 0.8, 0.6, 0.6, 0.2], 0.5)?;
+/// let found = threshold_for_fraction(&[0.1, 0.8, 0.6, 0.6, 0.2], None, 0.5)?;
 /// assert_eq!((found.threshold, found.n_flagged), (0.8, 1));
 /// # Ok(())
 /// # }
 /// ```
-pub fn threshold_for_fraction(score: &[f64], fraction: f64) -> Result<WorkloadThreshold> {
+pub fn threshold_for_fraction(
+    score: &[f64],
+    weights: Option<&[f64]>,
+    fraction: f64,
+) -> Result<WorkloadThreshold> {
     const WHAT: &str = "threshold_for_fraction";
     if !(fraction > 0.0 && fraction <= 1.0) {
         return Err(check::parameter(
@@ -175,43 +182,61 @@ pub fn threshold_for_fraction(score: &[f64], fraction: f64) -> Result<WorkloadTh
             "above 0 and at most 1",
         ));
     }
-    // A share such as 0.07 of 100 rows means seven, whatever its last bit says.
-    let allowed = (fraction * score.len() as f64 * (1.0 + 1e-12)).floor();
-    highest(WHAT, score, allowed)
+    check::weights(WHAT, score.len(), weights)?;
+    let total = weights.map_or(score.len() as f64, |weights| sum(weights.iter().copied()));
+    highest(WHAT, score, weights, fraction * total)
 }
 
-/// The lowest threshold that flags at most `per_day` rows a day, when the given rows were seen in
-/// `days` days.
+/// The lowest threshold that flags at most `per_day` rows a day, or that weight, when the given rows
+/// were seen in `days` days.
 ///
 /// # Errors
 /// As [`threshold_for_fraction`]; days or alerts that are not finite and above zero.
-pub fn threshold_for_alerts(score: &[f64], days: f64, per_day: f64) -> Result<WorkloadThreshold> {
+pub fn threshold_for_alerts(
+    score: &[f64],
+    weights: Option<&[f64]>,
+    days: f64,
+    per_day: f64,
+) -> Result<WorkloadThreshold> {
     const WHAT: &str = "threshold_for_alerts";
     for (name, value) in [("days", days), ("per_day", per_day)] {
         if !(value > 0.0 && value.is_finite()) {
             return Err(check::parameter(WHAT, name, value, "finite and above 0"));
         }
     }
-    highest(WHAT, score, (days * per_day * (1.0 + 1e-12)).floor())
+    check::weights(WHAT, score.len(), weights)?;
+    highest(WHAT, score, weights, days * per_day)
 }
 
-fn highest(what: &'static str, score: &[f64], allowed: f64) -> Result<WorkloadThreshold> {
+fn highest(
+    what: &'static str,
+    score: &[f64],
+    weights: Option<&[f64]>,
+    allowed: f64,
+) -> Result<WorkloadThreshold> {
     check::rows(what, 1, score.len())?;
     check::finite(what, score)?;
+    // A share such as 0.07 of 100 rows means seven, whatever its last bit says.
+    let allowed = allowed * (1.0 + 1e-12);
     let rows = order(score);
     let mut found = None;
-    let mut n_flagged = 0;
+    let (mut n_flagged, mut weight) = (0, Sum::default());
     for tied in rows.chunk_by(|a, b| score[*a] == score[*b]).rev() {
-        n_flagged += tied.len();
-        if n_flagged as f64 > allowed {
+        for row in tied {
+            n_flagged += usize::from(weight_of(weights, *row) > 0.0);
+            weight.add(weight_of(weights, *row));
+        }
+        if weight.value() > allowed {
             break;
         }
         found = tied.first().map(|row| WorkloadThreshold {
             threshold: score[*row],
             n_flagged,
+            weight: weight.value(),
         });
     }
-    found.ok_or_else(|| {
+    // Rows without weight at the top are no reason to stop there.
+    found.filter(|found| found.n_flagged > 0).ok_or_else(|| {
         check::undefined(
             what,
             "the rows at the highest score are more than the workload allows",
@@ -252,16 +277,28 @@ mod tests {
     #[test]
     fn workloads_are_kept_under_ties() {
         let score = [0.9, 0.8, 0.8, 0.7, 0.1];
-        let flagged = |per_day| threshold_for_alerts(&score, 2.0, per_day);
+        let flagged = |per_day| threshold_for_alerts(&score, None, 2.0, per_day);
         assert_eq!(flagged(0.5).unwrap().threshold, 0.9);
         assert_eq!(flagged(1.0).unwrap().n_flagged, 1);
         assert_eq!(flagged(1.5).unwrap().threshold, 0.8);
         assert_eq!(flagged(100.0).unwrap().n_flagged, 5);
         assert!(flagged(0.4).is_err());
-        assert!(threshold_for_alerts(&[0.5, 0.5], 1.0, 1.0).is_err());
+        assert!(threshold_for_alerts(&[0.5, 0.5], None, 1.0, 1.0).is_err());
         let hundred: Vec<f64> = (0..100).map(f64::from).collect();
-        let found = threshold_for_fraction(&hundred, 0.07).unwrap();
+        let found = threshold_for_fraction(&hundred, None, 0.07).unwrap();
         assert_eq!((found.threshold, found.n_flagged), (93.0, 7));
+        // Repeated rows and weights agree; rows without weight change nothing.
+        let weights = [1.0, 0.0, 2.0, 3.0, 1.0];
+        let repeated = [0.9, 0.8, 0.8, 0.7, 0.7, 0.7, 0.1];
+        for per_day in [1.0, 2.0, 3.0, 4.0, 7.0] {
+            let weighed = threshold_for_alerts(&score, Some(&weights), 1.0, per_day).unwrap();
+            let long = threshold_for_alerts(&repeated, None, 1.0, per_day).unwrap();
+            assert_eq!(weighed.threshold, long.threshold);
+            assert_eq!(weighed.weight, long.n_flagged as f64);
+        }
+        let found = threshold_for_fraction(&score, Some(&weights), 0.5).unwrap();
+        assert_eq!((found.threshold, found.n_flagged), (0.8, 2));
+        assert!(threshold_for_fraction(&score, Some(&[1.0; 4]), 0.5).is_err());
         // A missed event costs four false alarms: act from one in five on.
         assert_eq!(threshold_for_costs(1.0, 4.0).unwrap(), 0.2);
         assert!(threshold_for_costs(1.0, f64::INFINITY).is_err());

@@ -9,6 +9,10 @@ use crate::error::{ErrorKind, Result};
 use crate::estimator::{
     Binary, Cohort, KFold, PredictRisk, Regress, Relation, SplitReport, TargetRows, Test, Train,
 };
+use crate::evaluation::bootstrap::BootstrapOptions;
+use crate::evaluation::bootstrap_binary::{BinaryBootstrap, bootstrap_binary};
+use crate::evaluation::risk::{RiskEvaluation, RiskOptions, evaluate_risk};
+use crate::evaluation::subgroup::{Subgroup, SubgroupOptions, subgroups};
 use crate::numeric::parallel::map_tasks;
 
 /// Truth and prediction of the rows of one test side, one entry per row in every array.
@@ -54,6 +58,65 @@ pub fn evaluate_sealed<M: PredictRisk>(test: &Test<Binary>, model: &M) -> Result
     }
     let name = model.header().estimator.clone();
     Ok(scored(test, name, risk, Some(relation)))
+}
+
+impl ScoredTest {
+    /// Discrimination, calibration and utility of the rows, weighted where the cohort has weights.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TargetKind`] where the scores are no probabilities; as [`evaluate_risk`].
+    pub fn evaluate(&self, options: &RiskOptions) -> Result<RiskEvaluation> {
+        let (truth, risk) = self.probabilities("ScoredTest::evaluate")?;
+        evaluate_risk(&truth, &risk, self.row_weights().as_deref(), options)
+    }
+
+    /// Headline numbers with intervals by patient, where the cohort has patient keys, weighted where
+    /// it has weights.
+    ///
+    /// # Errors
+    /// As [`ScoredTest::evaluate`] and [`bootstrap_binary`].
+    pub fn bootstrap(&self, threshold: f64, options: BootstrapOptions) -> Result<BinaryBootstrap> {
+        let (truth, risk) = self.probabilities("ScoredTest::bootstrap")?;
+        let patients = self.patients.as_ref().map(|patients| patients.to_vec());
+        let (weights, patients) = (self.row_weights(), patients.as_deref());
+        bootstrap_binary(
+            &truth,
+            &risk,
+            weights.as_deref(),
+            patients,
+            threshold,
+            options,
+        )
+    }
+
+    /// Numbers by group, weighted where the cohort has weights; `group` has one name per row.
+    ///
+    /// # Errors
+    /// As [`ScoredTest::evaluate`] and [`subgroups`].
+    pub fn subgroups<S: AsRef<str>>(
+        &self,
+        group: &[S],
+        options: SubgroupOptions,
+    ) -> Result<Vec<Subgroup>> {
+        let (truth, risk) = self.probabilities("ScoredTest::subgroups")?;
+        subgroups(&truth, &risk, self.row_weights().as_deref(), group, options)
+    }
+
+    fn row_weights(&self) -> Option<Vec<f64>> {
+        self.weights.as_ref().map(|weights| weights.to_vec())
+    }
+
+    fn probabilities(&self, what: &'static str) -> Result<(Vec<bool>, Vec<f64>)> {
+        if !self.is_probability {
+            return Err(ErrorKind::TargetKind {
+                what,
+                expected: "predicted probabilities".into(),
+                found: "a score on a scale of its own".into(),
+            }
+            .into());
+        }
+        Ok((self.truth.to_vec(), self.risk.to_vec()))
+    }
 }
 
 /// Truth and predicted numbers of the rows of one test side.

@@ -172,3 +172,61 @@ fn numbers_are_predicted_under_the_same_seal() {
     assert_eq!(predicted.relation, Relation::HeldOut);
     assert!(predict_sealed(&test, &prevalence(&whole)).is_err());
 }
+
+#[test]
+fn the_weights_of_the_cohort_count_in_every_summary() {
+    use crate::evaluation::{
+        BootstrapOptions, RiskOptions, SubgroupOptions, bootstrap_binary, evaluate_risk, subgroups,
+    };
+    use crate::matrix::Binary;
+
+    let n = 240;
+    let score: Vec<f64> = (0..n)
+        .map(|i| f64::from(i * 37 % n) / f64::from(n))
+        .collect();
+    let events: Vec<bool> = (0..n)
+        .map(|i| f64::from(i * 91 % n) / f64::from(n) < score[i as usize])
+        .collect();
+    let weights: Vec<f32> = (0..n).map(|i| 0.5 + (i % 5) as f32).collect();
+    let patients: Vec<String> = (0..n).map(|i| format!("p{}", i / 2)).collect();
+    let matrix = PatientMatrix::from_columns([("score", score.clone())])
+        .unwrap()
+        .with_keys(RowKeys::none().patients(patients))
+        .unwrap();
+    let cohort =
+        Cohort::new(matrix, Binary::from_flags("died", events)).with_weights(weights.into());
+    let (_, test) = Split::by_rule(|patient: &str| patient.len() == 3)
+        .apply(&cohort)
+        .unwrap();
+    let comparator = score_with(&test, "score", "score").unwrap();
+    let options = RiskOptions::default();
+    assert!(matches!(
+        comparator.evaluate(&options).unwrap_err().kind(),
+        ErrorKind::TargetKind { .. }
+    ));
+    let scored = ScoredTest {
+        is_probability: true,
+        ..comparator
+    };
+    let (truth, risk) = (scored.truth.to_vec(), scored.risk.to_vec());
+    let weights = scored.weights.as_ref().unwrap().to_vec();
+    let found = scored.evaluate(&options).unwrap();
+    let weighted = evaluate_risk(&truth, &risk, Some(&weights), &options).unwrap();
+    assert_eq!(found, weighted);
+    assert_ne!(found, evaluate_risk(&truth, &risk, None, &options).unwrap());
+    let settings = BootstrapOptions {
+        replicates: 50,
+        ..BootstrapOptions::default()
+    };
+    let codes = scored.patients.as_ref().unwrap().to_vec();
+    assert_eq!(
+        scored.bootstrap(0.3, settings).unwrap(),
+        bootstrap_binary(&truth, &risk, Some(&weights), Some(&codes), 0.3, settings).unwrap()
+    );
+    let half: Vec<&str> = (0..truth.len()).map(|i| ["a", "b"][i % 2]).collect();
+    let by = SubgroupOptions::default();
+    assert_eq!(
+        scored.subgroups(&half, by).unwrap(),
+        subgroups(&truth, &risk, Some(&weights), &half, by).unwrap()
+    );
+}

@@ -109,19 +109,7 @@ impl Performance {
             n_rows: found.n_rows as u64,
             n_events: (!secret).then_some(events),
             metrics,
-            intervals: match bootstrap {
-                Some(b) => format!(
-                    "{} % intervals: bootstrap by patient, {} resamples of {} patients.",
-                    level(found.level),
-                    b.replicates,
-                    b.n_patients
-                ),
-                None => format!(
-                    "{} % intervals: DeLong for the AUROC, normal for calibration; rows taken as \
-                     independent.",
-                    level(found.level)
-                ),
-            },
+            intervals: intervals(found, bootstrap),
             figures,
             decisions: decisions
                 .filter_map(|threshold| {
@@ -169,6 +157,32 @@ impl Performance {
     }
 }
 
+/// Where the intervals come from, in words.
+fn intervals(found: &RiskEvaluation, bootstrap: Option<&BinaryBootstrap>) -> String {
+    let level = level(found.level);
+    let from = match bootstrap {
+        Some(b) => format!(
+            "{level} % intervals: bootstrap by patient, {} resamples of {} patients.",
+            b.replicates, b.n_patients
+        ),
+        None if found.effective_rows.is_some() => format!(
+            "{level} % intervals: DeLong for the AUROC, robust for calibration; rows taken as \
+             independent, however large their weights."
+        ),
+        None => format!(
+            "{level} % intervals: DeLong for the AUROC, normal for calibration; rows taken as \
+             independent."
+        ),
+    };
+    match found.effective_rows {
+        Some(rows) => format!(
+            "{from} All numbers but counts are weighted; the rows are worth {} unweighted ones.",
+            fixed(rows, 1)
+        ),
+        None => from,
+    }
+}
+
 fn is_near(point: &crate::evaluation::DecisionPoint, threshold: f64) -> bool {
     (point.threshold - threshold).abs() < 1e-9
 }
@@ -201,11 +215,8 @@ fn top_of(found: &RiskEvaluation) -> f64 {
 }
 
 fn calibration_figure(found: &RiskEvaluation, top: f64, min_count: u64) -> Figure {
-    let events = |bin: &crate::evaluation::CalibrationBin| {
-        (bin.event_rate * bin.n_rows as f64).round() as u64
-    };
     let bins = &found.calibration_curve;
-    let counts: Vec<u64> = bins.iter().map(events).collect();
+    let counts: Vec<u64> = bins.iter().map(|bin| bin.n_events as u64).collect();
     let others: Vec<u64> = bins
         .iter()
         .zip(&counts)
@@ -345,14 +356,14 @@ impl AlertLine {
     /// what it leaves, or its difference to the line before holds a count from 1 to one below
     /// `min_count`.
     pub(super) fn of(mut reports: Vec<(String, ThresholdReport)>, min_count: u64) -> Vec<Self> {
-        let flagged = |report: &ThresholdReport| {
-            report.confusion.true_positives + report.confusion.false_positives
-        };
+        let flagged =
+            |report: &ThresholdReport| report.rows.true_positives + report.rows.false_positives;
         reports.sort_by(|a, b| flagged(&a.1).total_cmp(&flagged(&b.1)));
         let (mut events, mut others) = (0, 0);
         let mut lines = Vec::new();
         for (name, report) in reports {
-            let table = &report.confusion;
+            // Small cells are cells of few rows, whatever these weigh.
+            let table = &report.rows;
             let [tp, fp, fn_, tn] = [
                 table.true_positives,
                 table.false_positives,
@@ -410,7 +421,7 @@ mod tests {
     #[test]
     fn bins_with_few_events_are_not_drawn() {
         let (truth, risk) = rows();
-        let found = evaluate_risk(&truth, &risk, &RiskOptions::default()).unwrap();
+        let found = evaluate_risk(&truth, &risk, None, &RiskOptions::default()).unwrap();
         let drawn = |min_count| {
             let all = Performance::new("test", None, &found, None, min_count);
             let figure = all.figures[2].clone();
@@ -430,10 +441,35 @@ mod tests {
     }
 
     #[test]
+    fn small_cells_go_by_rows_and_not_by_weights() {
+        let (truth, risk) = rows();
+        let weights: Vec<f64> = (0..1000).map(|i| 50.0 + f64::from(i % 3)).collect();
+        let found = evaluate_risk(&truth, &risk, Some(&weights), &RiskOptions::default()).unwrap();
+        let plain = evaluate_risk(&truth, &risk, None, &RiskOptions::default()).unwrap();
+        let drawn = |found: &RiskEvaluation, min_count| {
+            let all = Performance::new("test", None, found, None, min_count);
+            let shapes = all.figures[2].series.iter().map(|series| &series.shape);
+            let points = shapes.filter_map(|shape| match shape {
+                Shape::Points { x, .. } => Some(x.len()),
+                _ => None,
+            });
+            points.sum::<usize>()
+        };
+        assert_eq!(drawn(&found, 11), drawn(&plain, 11));
+        let report = threshold_report(&truth, &risk, 0.398, Some(&weights), 0.95).unwrap();
+        assert!(report.confusion.true_positives + report.confusion.false_positives > 100.0);
+        let lines = AlertLine::of(vec![("d".into(), report)], 11);
+        assert_eq!(lines[0].flagged, None); // eight rows
+        let secret = Performance::new("test", None, &found, None, 500);
+        assert_eq!(secret.n_events, None);
+        assert!(secret.intervals.contains("weighted"));
+    }
+
+    #[test]
     fn alerts_hide_small_counts_and_differences() {
         let (truth, risk) = rows();
         let of = |name: &str, threshold| {
-            let report = threshold_report(&truth, &risk, threshold, 0.95).unwrap();
+            let report = threshold_report(&truth, &risk, threshold, None, 0.95).unwrap();
             (name.to_string(), report)
         };
         let lines = AlertLine::of(

@@ -70,8 +70,9 @@ impl ReportOptions {
 /// performance with intervals, curves, alerts, comparators, subgroups, origin.
 ///
 /// What only people know is added to the card afterwards: intended use, sources, flow, Table 1,
-/// limits. Rows count alike; weights of the test side are not used, and the card says so. Cost: the
-/// bootstrap is most of it, O(rows) per resample, in parallel.
+/// limits. Where the cohort has weights, every number is weighted by those of the test rows, and the
+/// card says so; counts stay counts of rows. Cost: the bootstrap is most of it, O(rows) per resample,
+/// in parallel.
 ///
 /// ```
 /// use galen::evaluation::{evaluate_sealed, groups_of, score_with};
@@ -113,12 +114,17 @@ pub fn risk_report(
     }
     let truth = scored.truth.to_vec();
     let risk = scored.risk.to_vec();
-    let found = evaluate_risk(&truth, &risk, &options.risk)?;
+    let weights = scored.weights.as_ref().map(|weights| weights.to_vec());
+    let weights = weights.as_deref();
+    let found = evaluate_risk(&truth, &risk, weights, &options.risk)?;
     let patients = scored.patients.as_ref().map(|patients| patients.to_vec());
     let threshold = options.risk.threshold.unwrap_or(found.event_rate);
     let resampled = options
         .bootstrap
-        .map(|settings| bootstrap_binary(&truth, &risk, patients.as_deref(), threshold, settings))
+        .map(|settings| {
+            let patients = patients.as_deref();
+            bootstrap_binary(&truth, &risk, weights, patients, threshold, settings)
+        })
         .transpose()?;
     let min_count = options.min_count;
     let name = match scored.relation {
@@ -133,7 +139,7 @@ pub fn risk_report(
         .split(&scored.split)
         .model(model)
         .performance(performance.with_risks(&risk, min_count))
-        .alerts(alerts(&truth, &risk, options)?)
+        .alerts(alerts(&truth, &risk, weights, options)?)
         .know(|facts| facts.patient_keys = Some(scored.patients.is_some()));
     for other in &options.comparators {
         if other.truth != scored.truth {
@@ -144,7 +150,13 @@ pub fn risk_report(
             }
             .into());
         }
-        let test = auroc_paired(&truth, &risk, &other.risk.to_vec(), options.risk.level)?;
+        let test = auroc_paired(
+            &truth,
+            &risk,
+            &other.risk.to_vec(),
+            weights,
+            options.risk.level,
+        )?;
         card = card.compared_with(other.name.clone(), test);
     }
     let bounds = SubgroupOptions {
@@ -157,29 +169,34 @@ pub fn risk_report(
             .iter()
             .map(|g| g.as_deref().unwrap_or("missing"))
             .collect();
-        card = card.subgroups(by.clone(), subgroups(&truth, &risk, &groups, bounds)?);
-    }
-    if scored.weights.is_some() {
-        card = card.warning("weights of the test side are not used in this report");
+        card = card.subgroups(
+            by.clone(),
+            subgroups(&truth, &risk, weights, &groups, bounds)?,
+        );
     }
     Ok(card)
 }
 
 /// Rates among the rows with the highest risks, and at the operating threshold where there is one.
 /// Fractions that ties make impossible are left out.
-fn alerts(truth: &[bool], risk: &[f64], options: &ReportOptions) -> Result<Vec<AlertLine>> {
+fn alerts(
+    truth: &[bool],
+    risk: &[f64],
+    weights: Option<&[f64]>,
+    options: &ReportOptions,
+) -> Result<Vec<AlertLine>> {
     let mut reports = Vec::new();
     let mut add = |name: String, threshold: f64| -> Result<()> {
         if threshold > 0.0 && threshold < 1.0 {
             reports.push((
                 name,
-                threshold_report(truth, risk, threshold, options.risk.level)?,
+                threshold_report(truth, risk, threshold, weights, options.risk.level)?,
             ));
         }
         Ok(())
     };
     for fraction in &options.fractions {
-        match threshold_for_fraction(risk, *fraction) {
+        match threshold_for_fraction(risk, weights, *fraction) {
             Ok(found) => add(format!("highest {} %", percent(*fraction)), found.threshold)?,
             Err(error) if matches!(error.kind(), ErrorKind::Undefined { .. }) => {}
             Err(error) => return Err(error),

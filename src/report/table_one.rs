@@ -40,8 +40,8 @@ impl Default for TableOneOptions {
 ///
 /// Numbers: mean (SD) and median [quartiles, type 7] of the rows that have a value. Levels: count
 /// and share of *all* rows of the group, so that shares and missing add up to one. Weights are not
-/// used. The last column is `Overall` where asked for. What is hidden here is hidden in every
-/// format, JSON included.
+/// used, and the caption says so where a cohort has them. The last column is `Overall` where asked
+/// for. What is hidden here is hidden in every format, JSON included.
 ///
 /// ```
 /// use galen::matrix::{Column, Feature, PatientMatrix};
@@ -177,8 +177,9 @@ impl TableOne {
             table.swap_first();
         }
         table.caption = format!(
-            "Characteristics by outcome: {}",
-            cohort.targets.event_name()
+            "Characteristics by outcome: {}{}",
+            cohort.targets.event_name(),
+            uncounted(!cohort.weights.is_empty())
         );
         Ok(table)
     }
@@ -204,11 +205,11 @@ impl TableOne {
                 rows: (0..matrix.n_rows()).collect(),
             });
         }
-        Self::of(
-            "Characteristics of both sides of the split".into(),
-            groups,
-            options,
-        )
+        let caption = format!(
+            "Characteristics of both sides of the split{}",
+            uncounted(!train.weights.is_empty())
+        );
+        Self::of(caption, groups, options)
     }
 
     fn of(caption: String, groups: Vec<Group<'_>>, options: &TableOneOptions) -> Result<Self> {
@@ -295,6 +296,15 @@ impl TableOne {
     /// Markdown.
     pub fn to_markdown(&self) -> String {
         self.document().to_markdown()
+    }
+}
+
+/// What the caption says of weights.
+fn uncounted(has_weights: bool) -> &'static str {
+    if has_weights {
+        " (rows are counted without their weights)"
+    } else {
+        ""
     }
 }
 

@@ -166,3 +166,17 @@ fn rare_levels_unite_and_lengths_are_checked() {
     assert_eq!(found.variables[0].missing[0].n, Some(12));
     assert!(TableOne::by_group(&matrix, &["all"; 3], &options).is_err());
 }
+
+#[test]
+fn the_caption_says_that_weights_do_not_count() {
+    let matrix = category(levels(&[("f", 40), ("m", 40)]));
+    let events = (0..80).map(|row| row % 2 == 0);
+    let cohort = Cohort::new(matrix, Binary::from_flags("died", events));
+    let caption = |cohort: &Cohort<Binary>| {
+        let table = TableOne::by_outcome(cohort, &TableOneOptions::default());
+        table.unwrap().caption
+    };
+    assert!(!caption(&cohort).contains("weights"));
+    let weighted = cohort.with_weights(vec![2.0; 80].into());
+    assert!(caption(&weighted).contains("without their weights"));
+}
