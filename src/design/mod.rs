@@ -2,6 +2,7 @@
 //! rows. Binned designs for trees and item designs for rules will stand beside these.
 
 pub(crate) mod align;
+pub(crate) mod binned;
 pub(crate) mod block;
 pub(crate) mod encode;
 pub(crate) mod fills;

@@ -2,3 +2,4 @@
 
 pub(crate) mod linear;
 pub(crate) mod loss;
+pub(crate) mod tree;

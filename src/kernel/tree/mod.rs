@@ -1,0 +1,12 @@
+//! Trees on binned features: histograms of gradients, the best cut of a node, growth, flat storage.
+//!
+//! ```text
+//!   gradients of all rows -> whole numbers -> histogram of a node -> best cut -> two children
+//!                                               |  smaller child is counted,
+//!                                               +- larger child = parent - smaller
+//! ```
+//!
+//! Sums are whole numbers, hence the same in any order: at any number of threads, in any shards.
+
+pub(crate) mod boost;
+pub(crate) mod flat;
