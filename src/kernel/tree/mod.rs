@@ -14,3 +14,5 @@ pub(crate) mod grow;
 pub(crate) mod histogram;
 pub(crate) mod quantise;
 pub(crate) mod split;
+#[cfg(test)]
+mod tests;
