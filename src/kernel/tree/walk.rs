@@ -212,7 +212,7 @@ impl Forest {
 mod tests {
     use super::*;
     use crate::kernel::tree::flat::Node;
-    use crate::numeric::seed::{below, stream, uniform};
+    use crate::numeric::seed::{Stream, below, stream, uniform};
 
     /// A tree of random cuts on 3 numbers and a feature of 100 levels.
     fn random(seed: u64, levels: bool) -> Tree {
@@ -231,14 +231,18 @@ mod tests {
             let (left, right) = (tree.nodes.len() as u32, tree.nodes.len() as u32 + 1);
             let by_levels = levels && uniform(&mut r) < 0.4;
             let set = if by_levels {
-                let word = |r: &mut _| (uniform(r) * u64::MAX as f64) as u64;
+                let word = |r: &mut Stream| (uniform(r) * u64::MAX as f64) as u64;
                 tree.sets.push([word(&mut r), word(&mut r), 0, 0]);
                 tree.sets.len() as u32 - 1
             } else {
                 NO_SET
             };
             tree.nodes[at] = Node {
-                feature: if by_levels { 3 } else { below(&mut r, 3) as u32 },
+                feature: if by_levels {
+                    3
+                } else {
+                    below(&mut r, 3) as u32
+                },
                 threshold: uniform(&mut r),
                 set,
                 left,
