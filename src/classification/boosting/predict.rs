@@ -1,5 +1,7 @@
 //! Scores, probabilities and labels of rows.
 
+use std::ops::Range;
+
 use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2, Array3};
 
@@ -62,19 +64,29 @@ impl<L: ClassLabel> GradientBoosting<L> {
     }
 
     fn raw(&self, rows: RowsSource<'_>) -> Result<Array2<f64>> {
-        let owned = cut_sparse(rows);
-        let rows = match &owned {
-            Some(matrix) => RowsSource::Matrix(matrix),
-            None => rows,
-        };
         let width = self.wire.binner.schema.len();
-        let chunks = self.wire.binner.for_values(rows, |_, values| {
+        let chunks = self.over(rows, |_, values| {
             self.forest.scores(width, values, |_, _, _| {})
         })?;
         shaped(Array2::from_shape_vec(
             (rows.n_rows(), self.n_outputs()),
             chunks.concat(),
         ))
+    }
+
+    /// `take` sees row-major values of chunks of rows; results in row order.
+    fn over<T: Send>(
+        &self,
+        rows: RowsSource<'_>,
+        take: impl Fn(Range<usize>, &[f64]) -> T + Sync + Send,
+    ) -> Result<Vec<T>> {
+        match cut_sparse(rows) {
+            Some(matrix) => self
+                .wire
+                .binner
+                .for_values(RowsSource::Matrix(&matrix), take),
+            None => self.wire.binner.for_values(rows, take),
+        }
     }
 
     /// `read` turns the scores of a row into `depth` numbers.
@@ -84,14 +96,9 @@ impl<L: ClassLabel> GradientBoosting<L> {
         depth: usize,
         read: impl Fn(&[f64], &mut [f64]) + Sync + Send,
     ) -> Result<Array3<f64>> {
-        let owned = cut_sparse(rows);
-        let rows = match &owned {
-            Some(matrix) => RowsSource::Matrix(matrix),
-            None => rows,
-        };
         let width = self.wire.binner.schema.len();
         let (n_iterations, n_outputs) = (self.n_iterations(), self.n_outputs());
-        let chunks = self.wire.binner.for_values(rows, |range, values| {
+        let chunks = self.over(rows, |range, values| {
             let mut all = vec![0.0; range.len() * n_iterations * depth];
             self.forest
                 .scores(width, values, |first, iteration, scores| {
