@@ -77,6 +77,24 @@ where
     part(items, 0, &map, &merge)
 }
 
+/// Runs a task on every item, in parallel where `share` says that it pays.
+pub(crate) fn map_each<I, F>(items: &mut [I], share: bool, task: F)
+where
+    I: Send,
+    F: Fn(usize, &mut I) + Sync + Send,
+{
+    if share && items.len() > 1 {
+        items
+            .par_iter_mut()
+            .enumerate()
+            .for_each(|(index, item)| task(index, item));
+    } else {
+        for (index, item) in items.iter_mut().enumerate() {
+            task(index, item);
+        }
+    }
+}
+
 /// Merges neighbours pairwise until one is left: the shape depends on the length only.
 pub(crate) fn merge_tree<T>(mut parts: Vec<T>, merge: impl Fn(T, T) -> T) -> Option<T> {
     while parts.len() > 1 {

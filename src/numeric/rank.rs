@@ -41,11 +41,11 @@ pub(crate) fn quantile_sorted(sorted: &[f64], p: f64) -> Option<f64> {
     })
 }
 
-/// Quantile of type 7 with case weights: of integer weights, the quantile of the repeated values.
+/// Quantile of type 7 with weights: of whole weights, the quantile of the repeated values.
 ///
-/// With total weight W the place is p (W - 1); the weight of a value covers the places from the
-/// weight before it to that plus its own weight minus one. A total weight of one or less gives the
-/// value that covers p W. Values of weight zero do not exist; `None` without weight.
+/// Other weights are scaled to add up to the number of values (Harrell's `wtd.quantile` with
+/// `normwt = TRUE`), so that their size does not matter. Values of weight zero do not exist; `None`
+/// without weight.
 pub(crate) fn weighted_quantile(values: &[f64], weights: &[f64], p: f64) -> Option<f64> {
     let rows: Vec<usize> = order(values)
         .into_iter()
@@ -53,21 +53,31 @@ pub(crate) fn weighted_quantile(values: &[f64], weights: &[f64], p: f64) -> Opti
         .collect();
     let last = *rows.last()?;
     let total: f64 = rows.iter().map(|row| weights[*row]).sum();
-    let place = p.clamp(0.0, 1.0) * (total - 1.0).max(0.0);
-    let mut before = 0.0;
-    for pair in rows.windows(2) {
-        let (row, next) = (pair[0], pair[1]);
-        let end = before + weights[row] - 1.0;
-        if place <= end {
-            return Some(values[row]);
+    let whole = rows.iter().all(|row| weights[*row].fract() == 0.0);
+    let (n, factor) = if whole {
+        (total, 1.0)
+    } else {
+        (rows.len() as f64, rows.len() as f64 / total)
+    };
+    // The value at place k is the first whose weight and that of all before reach k + 1.
+    let at = |place: f64| {
+        let mut reached = 0.0;
+        for row in &rows {
+            reached += weights[*row] * factor;
+            if reached >= (place + 1.0) * (1.0 - 1e-12) {
+                return values[*row];
+            }
         }
-        before += weights[row];
-        if place < before {
-            let share = (place - end.max(before - 1.0)) / (before - end.max(before - 1.0));
-            return Some(values[row] + share * (values[next] - values[row]));
-        }
-    }
-    Some(values[last])
+        values[last]
+    };
+    let place = p.clamp(0.0, 1.0) * (n - 1.0);
+    let (low, high) = (at(place.floor()), at(place.floor() + 1.0));
+    let share = place - place.floor();
+    Some(if share == 0.0 {
+        low
+    } else {
+        low + share * (high - low)
+    })
 }
 
 /// Isotonic regression by pooling adjacent violators: the non-decreasing sequence nearest to
@@ -95,6 +105,19 @@ pub(crate) fn isotonic(values: &[f64], weights: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weighted_quantiles_do_not_depend_on_the_size_of_weights() {
+        let values: Vec<f64> = (1..=10).map(f64::from).collect();
+        for size in [0.1, 1.0, 3.7] {
+            assert_eq!(weighted_quantile(&values, &[size; 10], 0.5), Some(5.5));
+        }
+        // Whole weights are repeated values: 1, 2, 2, 2, 9.
+        let (values, weights) = ([9.0, 1.0, 2.0, 5.0], [1.0, 1.0, 3.0, 0.0]);
+        assert_eq!(weighted_quantile(&values, &weights, 0.5), Some(2.0));
+        assert_eq!(weighted_quantile(&values, &weights, 0.875), Some(5.5));
+        assert_eq!(weighted_quantile(&values, &[0.0; 4], 0.5), None);
+    }
 
     #[test]
     fn ties_share_their_rank() {

@@ -168,3 +168,24 @@ fn predict_of_linfa_panics_with_the_message_of_the_error() {
     );
     assert!(LogisticRegression::params().fit(&wrong).is_err());
 }
+
+/// A matrix goes into linfa's own trees and clusters: one array type, one linfa.
+#[test]
+fn matrices_feed_trees_and_clusters_of_linfa() -> galen::Result<()> {
+    let data = b1();
+    let matrix = galen::matrix::PatientMatrix::from_array(data.x.clone())?;
+    let rows = matrix.to_array();
+    let classes: Array1<usize> = data.y.iter().map(|y| usize::from(*y == 1.0)).collect();
+    let tree = linfa_trees::DecisionTree::params()
+        .max_depth(Some(4))
+        .fit(&Dataset::new(rows.clone(), classes.clone()))
+        .expect("a tree");
+    assert!(agreement(&tree.predict(&data.x), &classes) > 0.8);
+    let clusters = linfa_clustering::KMeans::params(2)
+        .max_n_iterations(50)
+        .fit(&DatasetBase::from(rows.clone()))
+        .expect("clusters");
+    let found = clusters.predict(&rows);
+    assert!(found.iter().any(|label| *label == 0) && found.iter().any(|label| *label == 1));
+    Ok(())
+}

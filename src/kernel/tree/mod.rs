@@ -10,4 +10,8 @@
 
 pub(crate) mod boost;
 pub(crate) mod flat;
+pub(crate) mod grow;
+pub(crate) mod histogram;
+pub(crate) mod quantise;
+pub(crate) mod split;
 pub(crate) mod walk;

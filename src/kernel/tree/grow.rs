@@ -1,0 +1,545 @@
+//! One tree, from the root to its leaves.
+
+use crate::design::binned::{BinnedDesign, Binner, Bins, GROUP, MISSING};
+use crate::kernel::tree::flat::{NO_SET, Node, Tree, holds};
+use crate::kernel::tree::histogram::{Histogram, SLOTS, Slot};
+use crate::kernel::tree::quantise::{Quantised, Scale, halves};
+use crate::kernel::tree::split::{Asked, Cut, Limits, Place, best_cut};
+use crate::numeric::parallel::map_tasks;
+
+/// How a tree grows; checked by the caller.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Growth {
+    pub(crate) max_leaves: usize,
+    pub(crate) max_depth: usize,
+    pub(crate) min_leaf_rows: u64,
+    pub(crate) min_leaf_weight: f64,
+    pub(crate) min_gain: f64,
+    pub(crate) l1: f64,
+    pub(crate) l2: f64,
+    /// Whether all leaves of a depth are cut before those below them.
+    pub(crate) level_by_level: bool,
+    pub(crate) monotone: Vec<i8>,
+    pub(crate) interactions: Vec<Vec<u32>>,
+}
+
+/// A leaf while its tree grows.
+#[derive(Debug)]
+struct Open {
+    node: usize,
+    depth: usize,
+    start: usize,
+    end: usize,
+    histogram: Option<Histogram>,
+    cut: Option<Cut>,
+    bounds: (f64, f64),
+    /// Features that its interaction groups leave.
+    features: Option<Vec<bool>>,
+}
+
+/// A grown tree and where its rows went.
+#[derive(Debug)]
+pub(crate) struct Grown {
+    pub(crate) tree: Tree,
+    /// The rows, those of one leaf side by side.
+    pub(crate) rows: Vec<u32>,
+    /// Node, start and end of every leaf.
+    pub(crate) leaves: Vec<(usize, usize, usize)>,
+    /// Cut of every inner node by bins: for rows whose bins are at hand.
+    pub(crate) by_bins: Vec<[u64; 4]>,
+}
+
+/// Grows trees on one design.
+#[derive(Debug)]
+pub(crate) struct Grower<'a> {
+    binner: &'a Binner,
+    design: &'a BinnedDesign,
+    growth: &'a Growth,
+    /// Histograms to use again.
+    pool: Vec<Histogram>,
+    words: Vec<i64>,
+    aside: Vec<u32>,
+}
+
+impl<'a> Grower<'a> {
+    pub(crate) fn new(binner: &'a Binner, design: &'a BinnedDesign, growth: &'a Growth) -> Self {
+        Self {
+            binner,
+            design,
+            growth,
+            pool: Vec::new(),
+            words: Vec::new(),
+            aside: Vec::new(),
+        }
+    }
+
+    /// Grows a tree on `rows` with the features that `allowed` leaves; values of leaves are steps
+    /// times `rate`, `weights` are whole numbers.
+    pub(crate) fn grow(
+        &mut self,
+        quantised: &Quantised,
+        weights: Option<(&[i64], f64)>,
+        mut rows: Vec<u32>,
+        allowed: &[bool],
+        rate: f64,
+    ) -> Grown {
+        let mut tree = Tree {
+            n_outputs: 1,
+            ..Tree::default()
+        };
+        let mut by_bins = Vec::new();
+        tree.nodes.push(Node::leaf(0.0, rows.len() as u64));
+        by_bins.push([0; 4]);
+        let mut root = Open {
+            node: 0,
+            depth: 0,
+            start: 0,
+            end: rows.len(),
+            histogram: None,
+            cut: None,
+            bounds: (f64::NEG_INFINITY, f64::INFINITY),
+            features: None,
+        };
+        if self.may_be_cut(&root) && self.growth.max_leaves > 1 {
+            let mut histogram = self.histogram();
+            self.count(&mut histogram, quantised, &rows);
+            root.cut = self.search(&histogram, &root, quantised, &rows, allowed);
+            root.histogram = Some(histogram);
+        }
+        let mut open = vec![root];
+        while open.len() < self.growth.max_leaves {
+            let Some(next) = self.next(&open) else { break };
+            let parent = open.swap_remove(next);
+            let last = open.len() + 2 >= self.growth.max_leaves;
+            let children = self.cut(
+                parent,
+                &mut tree,
+                &mut by_bins,
+                &mut rows,
+                quantised,
+                allowed,
+                last,
+            );
+            open.extend(children);
+        }
+        open.sort_by_key(|leaf| leaf.node);
+        tree.values = vec![0.0; tree.nodes.len()];
+        let mut leaves = Vec::with_capacity(open.len());
+        for leaf in open {
+            self.pool.extend(leaf.histogram);
+            let part = &rows[leaf.start..leaf.end];
+            let (value, cover) = self.value(part, quantised, weights, leaf.bounds);
+            tree.values[leaf.node] = value * rate;
+            tree.nodes[leaf.node].cover = cover;
+            leaves.push((leaf.node, leaf.start, leaf.end));
+        }
+        for at in (0..tree.nodes.len()).rev() {
+            let node = tree.nodes[at];
+            if !node.is_leaf() {
+                tree.nodes[at].cover =
+                    tree.nodes[node.left as usize].cover + tree.nodes[node.right as usize].cover;
+            }
+        }
+        tree.average_inner();
+        Grown {
+            tree,
+            rows,
+            leaves,
+            by_bins,
+        }
+    }
+
+    /// The open leaf to cut next; on equal gains the first.
+    fn next(&self, open: &[Open]) -> Option<usize> {
+        let mut best: Option<(usize, usize, f64, usize)> = None;
+        for (place, leaf) in open.iter().enumerate() {
+            let Some(cut) = &leaf.cut else { continue };
+            let depth = if self.growth.level_by_level {
+                leaf.depth
+            } else {
+                0
+            };
+            let better = best.is_none_or(|(best_depth, node, gain, _)| {
+                depth < best_depth
+                    || (depth == best_depth
+                        && (cut.gain > gain || (cut.gain == gain && leaf.node < node)))
+            });
+            if better {
+                best = Some((depth, leaf.node, cut.gain, place));
+            }
+        }
+        best.map(|(_, _, _, place)| place)
+    }
+
+    fn may_be_cut(&self, leaf: &Open) -> bool {
+        let rows = (leaf.end - leaf.start) as u64;
+        leaf.depth < self.growth.max_depth && rows >= 2 * self.growth.min_leaf_rows.max(1)
+    }
+
+    fn histogram(&mut self) -> Histogram {
+        let n_groups = self.design.groups.len();
+        self.pool.pop().unwrap_or_else(|| Histogram::new(n_groups))
+    }
+
+    fn count(&mut self, histogram: &mut Histogram, quantised: &Quantised, rows: &[u32]) {
+        self.words.clear();
+        self.words
+            .extend(rows.iter().map(|row| quantised.words[*row as usize]));
+        histogram.count(self.design, rows, &self.words);
+    }
+
+    /// Cuts a leaf in two.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of them are the state of one tree"
+    )]
+    fn cut(
+        &mut self,
+        parent: Open,
+        tree: &mut Tree,
+        by_bins: &mut Vec<[u64; 4]>,
+        rows: &mut [u32],
+        quantised: &Quantised,
+        allowed: &[bool],
+        last: bool,
+    ) -> Vec<Open> {
+        let Some(cut) = parent.cut else {
+            return vec![parent];
+        };
+        let feature = cut.feature as usize;
+        let left_bins = self.left_bins(&cut);
+        let segment = &mut rows[parent.start..parent.end];
+        let n_left = partition(self.design, feature, &left_bins, segment, &mut self.aside);
+        let middle = parent.start + n_left;
+        let missing_left = cut.missing_left.unwrap_or(n_left * 2 >= segment.len());
+        let (left, right) = (tree.nodes.len(), tree.nodes.len() + 1);
+        let (threshold, set) = match (cut.place, &self.binner.bins[feature]) {
+            (Place::Number(bin), Bins::Number(edges)) => {
+                let edge = edges.get(bin as usize).copied();
+                (edge.unwrap_or(f64::MAX), NO_SET)
+            }
+            (Place::Levels(levels), _) => {
+                tree.sets.push(levels);
+                (0.0, tree.sets.len() as u32 - 1)
+            }
+            (Place::Number(bin), Bins::Levels { .. }) => (f64::from(bin), NO_SET),
+        };
+        let mut bins = left_bins;
+        set_bit(&mut bins, MISSING, missing_left);
+        by_bins[parent.node] = bins;
+        by_bins.extend([[0; 4]; 2]);
+        tree.nodes[parent.node] = Node {
+            feature: cut.feature,
+            threshold,
+            set,
+            left: left as u32,
+            right: right as u32,
+            missing_left,
+            gain: cut.gain,
+            ..tree.nodes[parent.node]
+        };
+        tree.nodes.push(Node::leaf(0.0, n_left as u64));
+        tree.nodes
+            .push(Node::leaf(0.0, (parent.end - middle) as u64));
+        let (left_bounds, right_bounds) = self.bounds(&cut, parent.bounds, &quantised.scale);
+        let features = self.features(&parent, cut.feature);
+        let child = |node, start, end, bounds| Open {
+            node,
+            depth: parent.depth + 1,
+            start,
+            end,
+            histogram: None,
+            cut: None,
+            bounds,
+            features: features.clone(),
+        };
+        let mut children = vec![
+            child(left, parent.start, middle, left_bounds),
+            child(right, middle, parent.end, right_bounds),
+        ];
+        let wanted = [self.may_be_cut(&children[0]), self.may_be_cut(&children[1])];
+        let Some(mut histogram) = parent.histogram else {
+            return children;
+        };
+        if last || wanted == [false, false] {
+            self.pool.push(histogram);
+            return children;
+        }
+        // The smaller child is counted, the other one is what is left of the parent.
+        let small = usize::from(n_left * 2 > parent.end - parent.start);
+        let mut counted = self.histogram();
+        let (start, end) = (children[small].start, children[small].end);
+        self.count(&mut counted, quantised, &rows[start..end]);
+        histogram.subtract(&counted);
+        for (place, histogram) in [(small, counted), (1 - small, histogram)] {
+            if wanted[place] {
+                let child = &children[place];
+                let part = &rows[child.start..child.end];
+                let cut = self.search(&histogram, child, quantised, part, allowed);
+                children[place].cut = cut;
+                children[place].histogram = Some(histogram);
+            } else {
+                self.pool.push(histogram);
+            }
+        }
+        children
+    }
+
+    /// Bins that go left, as bits.
+    fn left_bins(&self, cut: &Cut) -> [u64; 4] {
+        let mut bins = [0; 4];
+        match cut.place {
+            Place::Number(last) => {
+                for bin in 0..=last {
+                    set_bit(&mut bins, bin, true);
+                }
+            }
+            Place::Levels(levels) => bins = levels,
+        }
+        set_bit(&mut bins, MISSING, cut.missing_left == Some(true));
+        bins
+    }
+
+    /// Bounds of the children: with a direction to keep, what is left of it stays below what is right.
+    fn bounds(&self, cut: &Cut, bounds: (f64, f64), scale: &Scale) -> ((f64, f64), (f64, f64)) {
+        let direction = self.direction(cut.feature);
+        if direction == 0 {
+            return (bounds, bounds);
+        }
+        let limits = self.limits(bounds);
+        let value = |slot: Slot| {
+            limits.value(
+                slot.gradient as f64 * scale.gradient,
+                slot.curvature as f64 * scale.curvature,
+            )
+        };
+        let middle = (value(cut.left) + value(cut.right)) / 2.0;
+        let (below, above) = ((bounds.0, middle), (middle, bounds.1));
+        if direction > 0 {
+            (below, above)
+        } else {
+            (above, below)
+        }
+    }
+
+    fn direction(&self, feature: u32) -> i8 {
+        self.growth
+            .monotone
+            .get(feature as usize)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Features that may be asked below a cut: those of groups that hold all asked so far.
+    fn features(&self, parent: &Open, feature: u32) -> Option<Vec<bool>> {
+        if self.growth.interactions.is_empty() {
+            return None;
+        }
+        let mut left = vec![false; self.design.n_features];
+        left[feature as usize] = true;
+        for group in &self.growth.interactions {
+            if group.contains(&feature) {
+                for member in group {
+                    left[*member as usize] = true;
+                }
+            }
+        }
+        if let Some(before) = &parent.features {
+            for (slot, before) in left.iter_mut().zip(before) {
+                *slot &= before;
+            }
+        }
+        Some(left)
+    }
+
+    fn limits(&self, bounds: (f64, f64)) -> Limits {
+        Limits {
+            l1: self.growth.l1,
+            l2: self.growth.l2,
+            min_weight: self.growth.min_leaf_weight,
+            min_gain: self.growth.min_gain,
+            bounds,
+        }
+    }
+
+    /// The best cut of a leaf that leaves enough rows on both sides.
+    fn search(
+        &self,
+        histogram: &Histogram,
+        leaf: &Open,
+        quantised: &Quantised,
+        rows: &[u32],
+        allowed: &[bool],
+    ) -> Option<Cut> {
+        let mut total = Slot::default();
+        for slot in histogram.feature(0) {
+            total.gradient += slot.gradient;
+            total.curvature += slot.curvature;
+        }
+        let limits = self.limits(leaf.bounds);
+        let scale = &quantised.scale;
+        let ask = |feature: usize, counts: Option<&[u32; SLOTS]>| {
+            let barred = leaf.features.as_ref().is_some_and(|left| !left[feature]);
+            if !allowed[feature] || barred {
+                return None;
+            }
+            let asked = Asked {
+                feature: feature as u32,
+                slots: histogram.feature(feature),
+                n_bins: self.binner.bins[feature].len(),
+                levels: matches!(self.binner.bins[feature], Bins::Levels { .. }),
+                monotone: self.direction(feature as u32),
+                rows: counts.map(|counts| (counts, self.growth.min_leaf_rows.max(1))),
+            };
+            best_cut(asked, total, scale, &limits)
+        };
+        let n_groups = self.design.groups.len();
+        let of_group = |group: usize| -> Vec<Option<Cut>> {
+            let first = group * GROUP;
+            let last = (first + GROUP).min(self.design.n_features);
+            (first..last).map(|feature| ask(feature, None)).collect()
+        };
+        let mut cuts: Vec<Option<Cut>> = map_tasks(n_groups, of_group)
+            .into_iter()
+            .flatten()
+            .collect();
+        let mut exact = vec![false; cuts.len()];
+        loop {
+            let best = cuts
+                .iter()
+                .flatten()
+                .fold(None, |best: Option<&Cut>, cut| match best {
+                    Some(best) if best.gain >= cut.gain => Some(best),
+                    _ => Some(cut),
+                })?;
+            let feature = best.feature as usize;
+            if exact[feature] || self.surely_enough(best) {
+                return Some(*best);
+            }
+            // Its rows may be too few: count them, and look again at this feature.
+            let mut counts = [0; SLOTS];
+            for row in rows {
+                counts[self.design.bin(feature, *row as usize) as usize] += 1;
+            }
+            exact[feature] = true;
+            cuts[feature] = ask(feature, Some(&counts));
+        }
+    }
+
+    /// Whether the curvature on either side cannot come from too few rows.
+    fn surely_enough(&self, cut: &Cut) -> bool {
+        let least = self.growth.min_leaf_rows.max(1) as i64;
+        let (largest, _) = halves(i64::from(131_071_u32) << 32);
+        let smaller = cut.left.curvature.min(cut.right.curvature);
+        smaller > (least - 1) * largest
+    }
+
+    /// Value (before the rate) and cover of a leaf.
+    fn value(
+        &self,
+        rows: &[u32],
+        quantised: &Quantised,
+        weights: Option<(&[i64], f64)>,
+        bounds: (f64, f64),
+    ) -> (f64, f64) {
+        let (mut g, mut h, mut w) = (0_i64, 0_i64, 0_i64);
+        for row in rows {
+            let (gradient, curvature) = quantised.fine[*row as usize];
+            g += gradient;
+            h += curvature;
+        }
+        let cover = match weights {
+            None => rows.len() as f64,
+            Some((weights, unit)) => {
+                for row in rows {
+                    w += weights[*row as usize];
+                }
+                w as f64 * unit
+            }
+        };
+        let scale = &quantised.scale;
+        let value = self.limits(bounds).value(
+            g as f64 * scale.fine_gradient,
+            h as f64 * scale.fine_curvature,
+        );
+        (value, cover)
+    }
+}
+
+fn set_bit(bits: &mut [u64; 4], bin: u8, value: bool) {
+    let (word, bit) = (bin as usize / 64, bin % 64);
+    bits[word] = bits[word] & !(1 << bit) | u64::from(value) << bit;
+}
+
+/// Brings the rows whose bin is in `left` to the front, both sides in their old order.
+fn partition(
+    design: &BinnedDesign,
+    feature: usize,
+    left: &[u64; 4],
+    rows: &mut [u32],
+    aside: &mut Vec<u32>,
+) -> usize {
+    let table: [bool; SLOTS] = std::array::from_fn(|bin| holds(left, bin));
+    let (bins, lane) = (&design.groups[feature / GROUP], feature % GROUP);
+    aside.resize(aside.len().max(rows.len()), 0);
+    let (mut n_left, mut n_right) = (0, 0);
+    for at in 0..rows.len() {
+        let row = rows[at];
+        let goes_left = table[bins[row as usize][lane] as usize];
+        // Both are written, one of them counts: no branch to guess.
+        rows[n_left] = row;
+        aside[n_right] = row;
+        n_left += usize::from(goes_left);
+        n_right += usize::from(!goes_left);
+    }
+    rows[n_left..].copy_from_slice(&aside[..n_right]);
+    n_left
+}
+
+/// The leaf of a row, by its bins.
+#[inline]
+pub(crate) fn leaf_of_bins(
+    tree: &Tree,
+    by_bins: &[[u64; 4]],
+    design: &BinnedDesign,
+    row: usize,
+) -> usize {
+    let mut at = 0;
+    loop {
+        let node = &tree.nodes[at];
+        if node.is_leaf() {
+            return at;
+        }
+        let bin = design.bin(node.feature as usize, row) as usize;
+        at = if holds(&by_bins[at], bin) {
+            node.left
+        } else {
+            node.right
+        } as usize;
+    }
+}
+
+/// The bins that go left at every node of a tree that was grown with these bins.
+pub(crate) fn bins_of(tree: &Tree, binner: &Binner) -> Vec<[u64; 4]> {
+    tree.nodes
+        .iter()
+        .map(|node| {
+            let mut bins = [0; 4];
+            if node.is_leaf() {
+                return bins;
+            }
+            match &binner.bins[node.feature as usize] {
+                Bins::Number(edges) => {
+                    let n_left = edges.partition_point(|edge| *edge <= node.threshold);
+                    let all = node.threshold == f64::MAX;
+                    for bin in 0..n_left + usize::from(all) {
+                        set_bit(&mut bins, bin as u8, true);
+                    }
+                }
+                Bins::Levels { .. } => bins = tree.sets[node.set as usize],
+            }
+            set_bit(&mut bins, MISSING, node.missing_left);
+            bins
+        })
+        .collect()
+}
