@@ -8,6 +8,8 @@
 
 #[path = "contract/bad_input.rs"]
 mod bad_input;
+#[path = "contract/boosting.rs"]
+mod boosting;
 #[path = "contract/data.rs"]
 mod data;
 #[path = "contract/laws.rs"]
@@ -42,6 +44,8 @@ fn subjects() -> Vec<Box<dyn Subject>> {
         Box::new(logistic::path()),
         Box::new(linear::ordinary()),
         Box::new(linear::careful()),
+        Box::new(boosting::best_first()),
+        Box::new(boosting::depth_first()),
     ]
 }
 
@@ -185,7 +189,14 @@ fn third_subject() {
 /// The others one after the other: the harness has no tests made at run time.
 #[test]
 fn other_subjects() {
-    for subject in &subjects()[3..] {
+    for subject in &subjects()[3..6] {
+        run(&**subject);
+    }
+}
+
+#[test]
+fn tree_subjects() {
+    for subject in &subjects()[6..] {
         run(&**subject);
     }
 }

@@ -1,7 +1,11 @@
 //! Classification: the risk of an event, the probability of classes.
 
+pub mod boosting;
 pub mod logistic;
 
+pub use boosting::{
+    BoostingScorer, Direction, FeatureImportance, GradientBoosting, GradientBoostingParams, Growth,
+};
 pub use logistic::{
     ClassWeights, Covariance, Inference, LogisticPath, LogisticPathParams, LogisticRegression,
     LogisticRegressionParams, RowScorer,

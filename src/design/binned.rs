@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::design::align::{Reader, align, refuse_infinite};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::estimator::{RowsSource, Schema};
 use crate::matrix::column::MISSING_CODE;
 use crate::numeric::parallel::{CHUNK_ROWS, map_chunks, map_tasks};
@@ -75,6 +75,27 @@ pub(crate) struct BinnedDesign {
 }
 
 impl BinnedDesign {
+    /// The given rows.
+    pub(crate) fn select(&self, rows: &[u32]) -> Self {
+        Self {
+            n_rows: rows.len(),
+            n_features: self.n_features,
+            groups: map_tasks(self.groups.len(), |group| {
+                let group = &self.groups[group];
+                rows.iter().map(|row| group[*row as usize]).collect()
+            }),
+        }
+    }
+
+    /// Number of rows in every bin of a feature.
+    pub(crate) fn counts(&self, feature: usize) -> [u64; 256] {
+        let mut counts = [0; 256];
+        for row in &self.groups[feature / GROUP] {
+            counts[row[feature % GROUP] as usize] += 1;
+        }
+        counts
+    }
+
     /// The bin of a feature in a row.
     #[inline]
     pub(crate) fn bin(&self, feature: usize, row: usize) -> u8 {
@@ -83,6 +104,38 @@ impl BinnedDesign {
 }
 
 impl Binner {
+    /// Checks bins that were read from a file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Saved`] naming what does not hold.
+    pub(crate) fn check(&self) -> Result<()> {
+        let refuse = |what: &str| Err(ErrorKind::Saved(format!("bins: {what}")).into());
+        if self.bins.len() != self.schema.len() {
+            return refuse("one list for every feature expected");
+        }
+        for (bins, feature) in self.bins.iter().zip(self.schema.features()) {
+            if bins.len() > MAX_BINS {
+                return refuse("more than a byte counts");
+            }
+            match bins {
+                Bins::Number(edges) => {
+                    let increasing = edges.windows(2).all(|pair| pair[0] < pair[1]);
+                    let finite = edges.iter().all(|edge| edge.is_finite());
+                    if !increasing || !finite || feature.kind().is_categorical() {
+                        return refuse("increasing finite edges of a number expected");
+                    }
+                }
+                Bins::Levels { levels, .. } => {
+                    let distinct: std::collections::BTreeSet<&String> = levels.iter().collect();
+                    if distinct.len() != levels.len() || !feature.kind().is_categorical() {
+                        return refuse("levels of a category, each once, expected");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Learns the bins of all features from rows of positive weight.
     ///
     /// # Errors
@@ -111,7 +164,7 @@ impl Binner {
             let mut column = vec![0.0; n_rows];
             reader.fill(0, &mut column);
             refuse_infinite(&features[position], 0, &column)?;
-            Ok(number_bins(&column, &sample, max_bins))
+            Ok(number_bins(&column, &sample, weights, max_bins))
         });
         let bins = bins.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(Self {
@@ -242,41 +295,44 @@ fn sampled(used: &[u32]) -> Vec<u32> {
         .collect()
 }
 
-/// Bins of about equal numbers of sampled rows; a value never falls in two.
-fn number_bins(column: &[f64], sample: &[u32], max_bins: usize) -> Bins {
-    let mut values: Vec<f64> = sample
+/// Bins of about equal weight of sampled rows; a value never falls in two.
+fn number_bins(column: &[f64], sample: &[u32], weights: Option<&[f64]>, max_bins: usize) -> Bins {
+    let mut values: Vec<(f64, f64)> = sample
         .iter()
-        .map(|row| column[*row as usize])
-        .filter(|value| !value.is_nan())
+        .map(|row| {
+            let row = *row as usize;
+            (column[row], weights.map_or(1.0, |weights| weights[row]))
+        })
+        .filter(|(value, _)| !value.is_nan())
         .collect();
-    values.sort_unstable_by(f64::total_cmp);
+    // By weight too, so that sums do not depend on the order of rows.
+    values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     // Runs of equal values, zero being one whatever its sign.
-    let mut runs: Vec<(f64, usize)> = Vec::new();
-    for value in values {
+    let mut runs: Vec<(f64, f64)> = Vec::new();
+    for (value, weight) in values {
         match runs.last_mut() {
-            Some((last, count)) if *last == value => *count += 1,
-            _ => runs.push((value, 1)),
+            Some((last, sum)) if *last == value => *sum += weight,
+            _ => runs.push((value, weight)),
         }
     }
     let mut edges = Vec::new();
-    let mut left: usize = runs.iter().map(|(_, count)| count).sum();
-    let mut open = 0;
+    let mut left: f64 = runs.iter().map(|(_, weight)| weight).sum();
+    let mut open = 0.0;
     for pair in runs.windows(2) {
-        let [(value, count), (next, next_count)] = [pair[0], pair[1]];
-        open += count;
-        left -= count;
-        let bins_left = max_bins - 1 - edges.len();
+        let [(value, weight), (next, next_weight)] = [pair[0], pair[1]];
+        open += weight;
+        left -= weight;
+        let bins_left = (max_bins - 1).saturating_sub(edges.len());
         if bins_left == 0 {
             break;
         }
         // What one bin should hold if all that is not yet cut were dealt evenly.
-        let fair = (open + left) as f64 / (bins_left + 1) as f64;
-        let close = runs.len() <= max_bins
-            || open as f64 >= fair
-            || (next_count as f64 >= fair && open as f64 >= fair / 2.0);
+        let fair = (open + left) / (bins_left + 1) as f64;
+        let close =
+            runs.len() <= max_bins || open >= fair || (next_weight >= fair && open >= fair / 2.0);
         if close {
             edges.push(between(value, next));
-            open = 0;
+            open = 0.0;
         }
     }
     Bins::Number(edges)

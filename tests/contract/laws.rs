@@ -180,6 +180,9 @@ pub fn c46(subject: &dyn Subject) -> Applies {
             &expected,
             1e-9,
         );
+        if subject.trees() {
+            continue;
+        }
         let slope = |model: &dyn crate::subject::Fitted| model.parameters()[2].1;
         close(&[slope(&*model) * factor], &[slope(&*plain)], 1e-9);
     }

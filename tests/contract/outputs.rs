@@ -105,8 +105,19 @@ pub fn c61(subject: &dyn Subject) -> Applies {
     let model = accepted(subject.fit_weighted(data.input(), &data.y, &weights));
     assert_eq!(model.header().n_rows, data.y.len() as u64 - 1, "rows used");
     let facts = model.facts();
-    let mut wanted = vec!["estimator", "rows", "terms"];
-    if subject.task() == Task::Classify {
+    let mut wanted = vec!["estimator", "rows"];
+    if subject.trees() {
+        wanted.extend([
+            "events",
+            "features",
+            "iterations",
+            "leaves",
+            "training loss",
+        ]);
+    } else {
+        wanted.push("terms");
+    }
+    if subject.task() == Task::Classify && !subject.trees() {
         wanted.extend([
             "events",
             "iterations",

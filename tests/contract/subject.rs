@@ -40,6 +40,10 @@ pub trait Subject: Sync {
     fn accepts_missing(&self) -> bool;
     /// Identified at any width.
     fn penalised(&self) -> bool;
+    /// Trees: cuts by rank instead of a slope for every column, and any number of classes.
+    fn trees(&self) -> bool {
+        false
+    }
     /// Fits, reporting to `control`.
     fn fit_with(&self, training: &Training<'_, '_>, control: &Control) -> Result<Box<dyn Fitted>>;
     /// Fits text labels; `None` where the target is a number.

@@ -16,3 +16,4 @@ pub(crate) mod quantise;
 pub(crate) mod split;
 #[cfg(test)]
 mod tests;
+pub(crate) mod walk;

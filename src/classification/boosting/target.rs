@@ -1,0 +1,321 @@
+//! Classes, weights and sides of the rows that boosting sees.
+
+use super::params::{GradientBoostingValidParams, NAME};
+use crate::classification::logistic::ClassWeights;
+use crate::error::{Error, ErrorKind, Result};
+use crate::estimator::{ClassLabel, RowsSource};
+use crate::numeric::seed::uniform_of_key;
+
+pub(super) fn target_kind(expected: &str, found: &str) -> Error {
+    ErrorKind::TargetKind {
+        what: NAME,
+        expected: expected.into(),
+        found: found.into(),
+    }
+    .into()
+}
+
+/// Classes of rows with a weight above zero.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Outcome<L> {
+    /// In sorted order.
+    pub(super) classes: Vec<L>,
+    /// Position of the class whose log-odds are modelled; 0 with three classes or more.
+    pub(super) modelled: usize,
+    pub(super) event_named: bool,
+    /// The kernel's class number of every row, 0 where the row is absent: with two classes 1 is the
+    /// modelled one, with more it is the position.
+    pub(super) codes: Vec<u32>,
+}
+
+/// Whether a row is there at all.
+pub(super) fn present(weights: Option<&[f64]>, row: usize) -> bool {
+    weights.is_none_or(|weights| weights[row] > 0.0)
+}
+
+impl<L: ClassLabel> Outcome<L> {
+    /// Reads the classes of a target, of which `known` lists all labels in sorted order.
+    pub(super) fn new(
+        params: &GradientBoostingValidParams,
+        known: Vec<L>,
+        codes: Vec<u32>,
+        weights: Option<&[f64]>,
+    ) -> Result<Self> {
+        let mut seen = vec![false; known.len()];
+        for (row, code) in codes.iter().enumerate() {
+            seen[*code as usize] |= present(weights, row);
+        }
+        let classes: Vec<L> = known
+            .iter()
+            .zip(&seen)
+            .filter(|(_, seen)| **seen)
+            .map(|(class, _)| class.clone())
+            .collect();
+        if classes.len() < 2 {
+            return Err(ErrorKind::SingleClass { what: NAME }.into());
+        }
+        let (modelled, event_named) = event(params, &classes)?;
+        Self::of_classes(classes, modelled, event_named, known, codes, weights)
+    }
+
+    /// Reads a target by the classes of an earlier fit.
+    pub(super) fn of_classes(
+        classes: Vec<L>,
+        modelled: usize,
+        event_named: bool,
+        known: Vec<L>,
+        mut codes: Vec<u32>,
+        weights: Option<&[f64]>,
+    ) -> Result<Self> {
+        let two = classes.len() == 2;
+        let numbers: Vec<Option<u32>> = known
+            .iter()
+            .map(|label| {
+                let position = classes.binary_search(label).ok()?;
+                Some(if two {
+                    u32::from(position == modelled)
+                } else {
+                    position as u32
+                })
+            })
+            .collect();
+        for (row, code) in codes.iter_mut().enumerate() {
+            *code = match numbers[*code as usize] {
+                Some(number) => number,
+                None if present(weights, row) => {
+                    return Err(target_kind("the classes of the model", "another class"));
+                }
+                None => 0,
+            };
+        }
+        Ok(Self {
+            classes,
+            modelled,
+            event_named,
+            codes,
+        })
+    }
+
+    pub(super) fn n_classes(&self) -> usize {
+        self.classes.len()
+    }
+}
+
+/// Position of the modelled class, and whether it is a named event.
+fn event<L: ClassLabel>(
+    params: &GradientBoostingValidParams,
+    classes: &[L],
+) -> Result<(usize, bool)> {
+    if classes.len() > 2 {
+        if params.event.is_some() {
+            return Err(target_kind(
+                "two classes, as an event is named",
+                "more than two",
+            ));
+        }
+        if matches!(params.class_weights, ClassWeights::Given(..)) {
+            return Err(target_kind(
+                "two classes, as weights of two are given",
+                "more than two",
+            ));
+        }
+        if !params.monotone.is_empty() {
+            return Err(target_kind(
+                "two classes, as a feature is to be monotone",
+                "more than two",
+            ));
+        }
+        return Ok((0, false));
+    }
+    match &params.event {
+        Some(event) => match classes.iter().position(|class| class.text() == *event) {
+            Some(position) => Ok((position, true)),
+            None => Err(target_kind(
+                "the named event among the classes",
+                "other classes",
+            )),
+        },
+        None => Ok((1, L::natural_event().as_ref() == Some(&classes[1]))),
+    }
+}
+
+/// Factor of every class, from the weights of their rows.
+///
+/// # Errors
+/// [`ErrorKind::OutOfRange`] where a sum of weights is 0 or not finite.
+pub(super) fn class_factors(weights: ClassWeights, totals: &[f64]) -> Result<Vec<f64>> {
+    let factors = match weights {
+        ClassWeights::Given(non_event, event) => vec![non_event, event],
+        ClassWeights::Balanced => {
+            let fair = totals.iter().sum::<f64>() / totals.len() as f64;
+            totals.iter().map(|total| fair / total).collect()
+        }
+        _ => vec![1.0; totals.len()],
+    };
+    let mut sum = 0.0;
+    let mut sound = true;
+    for (total, factor) in totals.iter().zip(&factors) {
+        let part = total * factor;
+        sound &= part > 0.0 && factor.is_finite();
+        sum += part;
+    }
+    if sound && f64::is_finite(sum) {
+        return Ok(factors);
+    }
+    Err(ErrorKind::OutOfRange {
+        what: "class weights times row weights",
+        row: None,
+        column: None,
+        rule: "sums that f64 holds",
+    }
+    .into())
+}
+
+/// Which rows are validated on: patients by a hash of their key with the seed, rows by one of their
+/// number where there are no keys.
+pub(super) fn validation_rows(rows: RowsSource<'_>, share: f64, seed: u64) -> Vec<bool> {
+    // Not the hash of a split with the same seed: it would draw the very patients that the split
+    // has already taken out.
+    let drawn = |key: &str| uniform_of_key(!seed, key) < share;
+    let patients = match rows {
+        RowsSource::Matrix(matrix) => matrix.keys().patient_keys(),
+        RowsSource::Array(_) => None,
+    };
+    match patients {
+        Some(keys) => {
+            let drawn: Vec<bool> = keys.labels().iter().map(|label| drawn(label)).collect();
+            let codes = keys.codes().iter();
+            codes.map(|code| drawn[*code as usize]).collect()
+        }
+        None => (0..rows.n_rows())
+            .map(|row| drawn(&row.to_string()))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classification::boosting::GradientBoostingParams;
+    use crate::estimator::ParamGuard;
+    use crate::matrix::{PatientMatrix, RowKeys};
+
+    fn params() -> GradientBoostingValidParams {
+        GradientBoostingParams::default().check().unwrap()
+    }
+
+    fn texts(labels: &[&str]) -> Vec<String> {
+        labels.iter().map(|label| (*label).to_string()).collect()
+    }
+
+    #[test]
+    fn the_event_is_class_one() {
+        let outcome = |event: Option<&str>| {
+            let params = GradientBoostingValidParams {
+                event: event.map(str::to_string),
+                ..params()
+            };
+            Outcome::new(&params, texts(&["a", "b"]), vec![0, 1, 1], None)
+        };
+        let (a, b, none) = (
+            outcome(Some("a")).unwrap(),
+            outcome(Some("b")).unwrap(),
+            outcome(None).unwrap(),
+        );
+        assert_eq!(
+            (a.modelled, a.event_named, a.codes),
+            (0, true, vec![1, 0, 0])
+        );
+        assert_eq!(
+            (b.modelled, b.event_named, b.codes),
+            (1, true, vec![0, 1, 1])
+        );
+        assert_eq!((none.modelled, none.event_named), (1, false));
+        assert!(outcome(Some("c")).is_err());
+        let flags = Outcome::new(&params(), vec![false, true], vec![0, 1], None).unwrap();
+        assert!(flags.event_named && flags.modelled == 1);
+    }
+
+    #[test]
+    fn classes_without_weight_are_not_there() {
+        let known = || texts(&["a", "b", "c"]);
+        let codes = vec![0, 1, 2, 2];
+        let weights = [1.0, 0.0, 2.0, 1.0];
+        let outcome = Outcome::new(&params(), known(), codes.clone(), Some(&weights)).unwrap();
+        assert_eq!(outcome.classes, ["a", "c"]);
+        assert_eq!(outcome.codes, [0, 0, 1, 1]);
+        let three = Outcome::new(&params(), known(), codes.clone(), None).unwrap();
+        assert_eq!((three.n_classes(), three.codes), (3, vec![0, 1, 2, 2]));
+        let one = [1.0, 0.0, 0.0, 0.0];
+        let error = Outcome::new(&params(), known(), codes.clone(), Some(&one)).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::SingleClass { .. }));
+        let again = |weights| {
+            Outcome::of_classes(
+                texts(&["a", "b"]),
+                1,
+                false,
+                known(),
+                codes.clone(),
+                Some(weights),
+            )
+        };
+        assert_eq!(again(&[1.0, 1.0, 0.0, 0.0]).unwrap().codes, [0, 1, 0, 0]);
+        assert!(again(&[1.0; 4]).is_err(), "class c is unknown");
+    }
+
+    #[test]
+    fn what_holds_for_two_classes_only_is_refused_for_three() {
+        let three = |params: GradientBoostingValidParams| {
+            Outcome::new(&params, texts(&["a", "b", "c"]), vec![0, 1, 2], None)
+        };
+        let base = params();
+        assert!(three(base.clone()).is_ok());
+        let direction = crate::classification::boosting::Direction::Increasing;
+        for bad in [
+            GradientBoostingValidParams {
+                event: Some("a".into()),
+                ..base.clone()
+            },
+            GradientBoostingValidParams {
+                class_weights: ClassWeights::Given(1.0, 2.0),
+                ..base.clone()
+            },
+            GradientBoostingValidParams {
+                monotone: vec![("x0".into(), direction)],
+                ..base.clone()
+            },
+        ] {
+            let error = three(bad).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::TargetKind { .. }));
+        }
+    }
+
+    #[test]
+    fn balanced_classes_weigh_the_same() {
+        let factors = class_factors(ClassWeights::Balanced, &[1.0, 3.0, 2.0]).unwrap();
+        assert_eq!(factors, [2.0, 2.0 / 3.0, 1.0]);
+        let given = class_factors(ClassWeights::Given(1.0, 5.0), &[1.0, 3.0]).unwrap();
+        assert_eq!(given, [1.0, 5.0]);
+        assert!(class_factors(ClassWeights::Given(1.0, 1e300), &[1.0, 1e300]).is_err());
+    }
+
+    #[test]
+    fn patients_stay_on_one_side() {
+        let n = 2_000_u32;
+        let matrix = PatientMatrix::from_columns([("age", vec![1.0; n as usize])])
+            .unwrap()
+            .with_keys(RowKeys::none().patients((0..n).map(|row| row % 500)))
+            .unwrap();
+        let drawn = validation_rows(RowsSource::Matrix(&matrix), 0.1, 3);
+        for row in 500..n as usize {
+            assert_eq!(drawn[row], drawn[row - 500]);
+        }
+        let share = drawn[..500].iter().filter(|drawn| **drawn).count();
+        assert!((25..=75).contains(&share), "{share} of 500 patients");
+        assert_ne!(drawn, validation_rows(RowsSource::Matrix(&matrix), 0.1, 4));
+        let array = ndarray::Array2::zeros((1_000, 1));
+        let drawn = validation_rows(RowsSource::Array(array.view()), 0.1, 3);
+        let share = drawn.iter().filter(|drawn| **drawn).count();
+        assert!((60..=140).contains(&share), "{share} of 1000 rows");
+    }
+}

@@ -1,0 +1,331 @@
+//! Gradient boosting as a subject, grown best first and level by level; and what three classes ask.
+
+use galen::Result;
+use galen::classification::boosting::{GradientBoostingParams, Growth};
+use galen::classification::logistic::ClassWeights;
+use galen::classification::{Direction, GradientBoosting};
+use galen::estimator::{
+    ClassLabel, Classify, Control, Model, ModelHeader, ParamGuard, PredictInplace, PredictRisk,
+    Saved, Summary, Term,
+};
+use galen::matrix::PatientMatrix;
+use linfa::DatasetBase;
+use linfa::traits::Fit;
+use ndarray::{Array1, Array2};
+
+use crate::subject::{Fitted, Input, Subject, Task, Training, strict};
+
+#[derive(Clone)]
+pub struct Boosting {
+    name: &'static str,
+    params: GradientBoostingParams,
+}
+
+/// Small enough for the battery; rows may stand alone in a leaf, so that weights are repeated rows.
+fn small() -> GradientBoostingParams {
+    GradientBoosting::params()
+        .n_trees(12)
+        .learning_rate(0.3)
+        .max_leaves(8)
+        .min_leaf_rows(1)
+}
+
+pub fn best_first() -> Boosting {
+    Boosting {
+        name: "GradientBoosting",
+        params: small(),
+    }
+}
+
+pub fn depth_first() -> Boosting {
+    Boosting {
+        name: "GradientBoosting, level by level",
+        params: small().growth(Growth::DepthFirst).max_depth(3),
+    }
+}
+
+impl Boosting {
+    fn with(&self, params: GradientBoostingParams) -> Box<dyn Subject> {
+        Box::new(Self {
+            params,
+            ..self.clone()
+        })
+    }
+
+    fn fit_any<L: ClassLabel>(
+        &self,
+        rows: Input<'_>,
+        labels: Array1<L>,
+        weights: Option<&[f32]>,
+        event: Option<&str>,
+        control: &Control,
+    ) -> Result<Box<dyn Fitted>> {
+        let params = match event {
+            Some(event) => self.params.clone().event(event),
+            None => self.params.clone(),
+        };
+        let params = params.check()?;
+        macro_rules! fit {
+            ($rows:expr) => {{
+                let cohort = DatasetBase::new($rows, labels);
+                let cohort = match weights {
+                    Some(weights) => cohort.with_weights(weights.to_vec().into()),
+                    None => cohort,
+                };
+                params.fit_with_control(&cohort, control)?
+            }};
+        }
+        Ok(match rows {
+            Input::Matrix(matrix) => Box::new(fit!(matrix.clone())),
+            Input::Array(array) => Box::new(fit!(array)),
+        })
+    }
+}
+
+impl Subject for Boosting {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn task(&self) -> Task {
+        Task::Classify
+    }
+
+    fn accepts_missing(&self) -> bool {
+        true
+    }
+
+    fn penalised(&self) -> bool {
+        true
+    }
+
+    fn trees(&self) -> bool {
+        true
+    }
+
+    fn fit_with(&self, training: &Training<'_, '_>, control: &Control) -> Result<Box<dyn Fitted>> {
+        let labels = training.target.iter().map(|y| *y == 1.0).collect();
+        self.fit_any::<bool>(training.rows, labels, training.weights, None, control)
+    }
+
+    fn fit_text(
+        &self,
+        rows: Input<'_>,
+        labels: &[String],
+        event: Option<&str>,
+    ) -> Option<Result<Box<dyn Fitted>>> {
+        let labels = Array1::from(labels.to_vec());
+        Some(self.fit_any::<String>(rows, labels, None, event, &Control::silent()))
+    }
+
+    fn stopped_early(&self) -> Option<Box<dyn Subject>> {
+        None
+    }
+
+    fn rebuilt(&self) -> Box<dyn Subject> {
+        let text = serde_json::to_string(&self.params).expect("settings are data");
+        self.with(serde_json::from_str(&text).expect("settings are data"))
+    }
+
+    fn refused(&self) -> Vec<(&'static str, Box<dyn Subject>)> {
+        let p = || self.params.clone();
+        let mut list: Vec<(&'static str, GradientBoostingParams)> = vec![
+            ("n_trees", p().n_trees(0)),
+            ("n_trees", p().n_trees(usize::MAX)),
+            ("max_leaves", p().max_leaves(1)),
+            ("max_leaves", p().max_leaves(usize::MAX)),
+            ("max_depth", p().max_depth(0)),
+            ("min_leaf_rows", p().min_leaf_rows(0)),
+            ("max_bins", p().max_bins(1)),
+            ("max_bins", p().max_bins(256)),
+            ("early_stopping", p().early_stopping(0)),
+            (
+                "monotone",
+                p().monotone("x0", Direction::Increasing)
+                    .monotone("x0", Direction::Increasing),
+            ),
+            ("interactions", p().interactions([Vec::<String>::new()])),
+        ];
+        for bad in [0.0, -0.1, 1.1, f64::NAN, f64::INFINITY] {
+            list.push(("learning_rate", p().learning_rate(bad)));
+            list.push(("row_share", p().row_share(bad)));
+            list.push(("feature_share", p().feature_share(bad)));
+            list.push(("validation_share", p().validation_share(bad)));
+        }
+        for bad in [-1.0, f64::NAN, f64::INFINITY] {
+            list.push(("min_leaf_weight", p().min_leaf_weight(bad)));
+            list.push(("min_gain", p().min_gain(bad)));
+            list.push(("l1", p().l1(bad)));
+            list.push(("l2", p().l2(bad)));
+            let weights = ClassWeights::Given(1.0, bad);
+            list.push(("class_weights", p().class_weights(weights)));
+        }
+        list.into_iter()
+            .map(|(name, params)| (name, self.with(params)))
+            .collect()
+    }
+
+    fn load_bytes(&self, bytes: &[u8]) -> Result<Box<dyn Fitted>> {
+        let saved = Saved::<GradientBoosting>::from_bytes(bytes)?;
+        Ok(Box::new(saved.into_model()))
+    }
+
+    fn load_json(&self, text: &str) -> Result<Box<dyn Fitted>> {
+        let saved = Saved::<GradientBoosting>::from_json(text)?;
+        Ok(Box::new(saved.into_model()))
+    }
+}
+
+impl<L: ClassLabel> Fitted for GradientBoosting<L> {
+    fn predict(&self, rows: Input<'_>) -> Result<Vec<f64>> {
+        match rows {
+            Input::Matrix(matrix) => Ok(self.predict_risk(matrix)?.to_vec()),
+            Input::Array(array) => Ok(self.predict_risk(&array)?.to_vec()),
+        }
+    }
+
+    fn decision(&self, rows: Input<'_>) -> Option<Result<Vec<f64>>> {
+        let scores = match rows {
+            Input::Matrix(matrix) => GradientBoosting::decision(self, matrix),
+            Input::Array(array) => GradientBoosting::decision(self, &array),
+        };
+        Some(scores.map(|scores| scores.column(0).to_vec()))
+    }
+
+    fn probabilities(&self, rows: Input<'_>) -> Option<Result<Array2<f64>>> {
+        Some(match rows {
+            Input::Matrix(matrix) => self.predict_proba(matrix),
+            Input::Array(array) => self.predict_proba(&array),
+        })
+    }
+
+    fn labels(&self, rows: &PatientMatrix) -> Option<Vec<String>> {
+        let mut labels: Array1<L> = self.default_target(rows);
+        self.predict_inplace(rows, &mut labels);
+        Some(labels.iter().map(ClassLabel::text).collect())
+    }
+
+    /// Losses and leaves: features that divide the rows alike may stand for each other.
+    fn parameters(&self) -> Vec<(String, f64)> {
+        let losses = self.train_loss().iter().enumerate();
+        let mut list: Vec<(String, f64)> = losses
+            .map(|(at, loss)| (format!("loss {at:03}"), *loss))
+            .collect();
+        list.push(("leaves".into(), self.n_leaves() as f64));
+        list
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        self.constant_features().to_vec()
+    }
+
+    fn separated(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn converged(&self) -> bool {
+        true
+    }
+
+    fn gap(&self) -> f64 {
+        0.0
+    }
+
+    fn has_inference(&self) -> bool {
+        false
+    }
+
+    fn header(&self) -> &ModelHeader {
+        Model::header(self)
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        Summary::terms(self)
+    }
+
+    fn facts(&self) -> Vec<(String, String)> {
+        Summary::facts(self)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        Summary::warnings(self)
+    }
+
+    fn to_json(&self) -> Result<String> {
+        Saved::new(self.clone()).to_json()
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        Saved::new(self.clone()).to_bytes()
+    }
+}
+
+/// The laws of outputs, saving, threads and weights with three classes.
+#[test]
+fn three_classes() -> Result<()> {
+    let data = crate::data::b1_separable();
+    let text = |row: usize| ["east", "north", "west"][row % 3].to_string();
+    let labels: Array1<String> = (0..60).map(text).collect();
+    let cohort = DatasetBase::new(data.matrix(), labels.clone());
+    let params = small().check()?;
+    let model = params.fit(&cohort)?;
+    assert_eq!(model.classes(), ["east", "north", "west"]);
+    assert_eq!((model.n_iterations(), model.n_trees()), (12, 36));
+    let all = model.predict_proba(&cohort.records)?;
+    let found = model.labels(&cohort.records).expect("labels");
+    for (row, found) in all.rows().into_iter().zip(&found) {
+        assert!(row.iter().all(|p| (0.0..=1.0).contains(p)));
+        assert!((row.sum() - 1.0).abs() <= 1e-12);
+        let best = row.iter().fold(0.0_f64, |m, p| m.max(*p));
+        let at = model.classes().iter().position(|class| class == found);
+        assert_eq!(at.map(|at| row[at]), Some(best));
+    }
+    let right = found.iter().zip(&labels).filter(|(a, b)| a == b).count();
+    assert!(right >= 57, "{right} of 60");
+    // No event: no risk, no scorer.
+    assert!(model.predict_risk(&cohort.records).is_err() && model.scorer().is_err());
+    assert!(Model::header(&model).event.is_none() && Model::header(&model).n_events.is_none());
+    // Saved and loaded.
+    for again in [
+        Saved::<GradientBoosting<String>>::from_json(&model.to_json()?)?.into_model(),
+        Saved::<GradientBoosting<String>>::from_bytes(&model.to_bytes()?)?.into_model(),
+    ] {
+        assert_eq!(again, model);
+        assert_eq!(again.predict_proba(&cohort.records)?, all);
+    }
+    // Stages end at the model.
+    let staged = model.staged_proba(&cohort.records)?;
+    assert_eq!(staged.dim(), (60, 12, 3));
+    assert_eq!(staged.index_axis(ndarray::Axis(1), 11), all);
+    // Weights are repeated rows, 0 is absence; names of classes do not matter.
+    let weights: Vec<f32> = (0..60)
+        .map(|row| [1.0, 2.0, 0.0, 3.0, 1.0][row % 5])
+        .collect();
+    let repeated: Vec<usize> = (0..60)
+        .flat_map(|row| std::iter::repeat_n(row, weights[row] as usize))
+        .collect();
+    let weighted = params.fit(&cohort.with_weights(weights.into()))?;
+    let rows = data.rows(&repeated);
+    let other: Array1<usize> = repeated.iter().map(|row| row % 3).collect();
+    let plain = params.fit(&DatasetBase::new(rows.matrix(), other))?;
+    crate::subject::close(weighted.train_loss(), plain.train_loss(), 1e-9);
+    // Any number of threads.
+    let fit = || {
+        let data = crate::data::b7(Task::Classify);
+        let labels: Array1<usize> = (0..data.y.len())
+            .map(|row| data.y[row] as usize + usize::from(data.x[(row, 0)] > 1.0))
+            .collect();
+        let cohort = DatasetBase::new(data.x, labels);
+        let model = small().n_trees(3).check()?.fit(&cohort)?;
+        let all = model.predict_proba(&cohort.records)?;
+        Ok::<_, galen::Error>((model.to_json()?, all.iter().copied().collect::<Vec<_>>()))
+    };
+    let expected = fit()?;
+    for threads in [1, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let (json, all) = pool.expect("a pool").install(fit)?;
+        assert!(json == expected.0, "{threads} threads");
+        strict(&all, &expected.1);
+    }
+    Ok(())
+}
