@@ -40,11 +40,11 @@ impl Place {
 /// The columns of a training design.
 #[derive(Debug, Clone)]
 pub(crate) struct Bundles {
-    pub(crate) n_rows: usize,
     pub(crate) places: Vec<Place>,
-    /// Number of codes of every column, and its features.
+    /// Number of codes of every column, and its features; a column that only fills up its group has
+    /// none.
     pub(crate) columns: Vec<(usize, Vec<u32>)>,
-    /// Codes of [`GROUP`] columns side by side; what fills up the last group is 0.
+    /// Codes of [`GROUP`] columns side by side.
     pub(crate) groups: Vec<Vec<[u8; GROUP]>>,
 }
 
@@ -87,10 +87,11 @@ impl Bundles {
             *codes *= size;
             features.push(feature as u32);
         }
-        let groups = map_tasks(columns.len().div_ceil(GROUP), |group| {
+        let columns = deal(columns, &mut places);
+        let groups = map_tasks(columns.len() / GROUP, |group| {
             let mut out = vec![[0_u8; GROUP]; design.n_rows];
             let first = group * GROUP;
-            for (lane, (_, features)) in columns[first..].iter().take(GROUP).enumerate() {
+            for (lane, (_, features)) in columns[first..first + GROUP].iter().enumerate() {
                 for feature in features {
                     add_feature(
                         design,
@@ -104,7 +105,6 @@ impl Bundles {
             out
         });
         Self {
-            n_rows: design.n_rows,
             places,
             columns,
             groups,
@@ -119,10 +119,28 @@ impl Bundles {
         place.bin(self.groups[column / GROUP][row][column % GROUP] as usize)
     }
 
-    /// Lanes of a group that hold columns.
+    /// Lanes of a group that hold features.
     pub(crate) fn lanes(&self, group: usize) -> usize {
-        (self.columns.len() - group * GROUP).min(GROUP)
+        self.columns[group * GROUP..(group + 1) * GROUP]
+            .iter()
+            .take_while(|(_, features)| !features.is_empty())
+            .count()
     }
+}
+
+/// Deals columns to groups of equal number and work: those of many features are the last ones, and cost
+/// most to search.
+fn deal(columns: Vec<(usize, Vec<u32>)>, places: &mut [Place]) -> Vec<(usize, Vec<u32>)> {
+    let n_groups = columns.len().div_ceil(GROUP);
+    let mut dealt = vec![(1, Vec::new()); n_groups * GROUP];
+    for (position, column) in columns.into_iter().enumerate() {
+        let to = position % n_groups * GROUP + position / n_groups;
+        for feature in &column.1 {
+            places[*feature as usize].column = to as u32;
+        }
+        dealt[to] = column;
+    }
+    dealt
 }
 
 fn add_feature(
@@ -201,11 +219,11 @@ mod tests {
             groups,
         };
         let bundles = Bundles::new(&design, &n_bins);
-        assert!(
-            bundles.columns.len() < n_bins.len() - 3,
-            "{}",
-            bundles.columns.len()
-        );
+        let held = bundles
+            .columns
+            .iter()
+            .filter(|(_, features)| !features.is_empty());
+        assert!(held.count() < n_bins.len() - 3);
         assert!(bundles.columns.iter().all(|(codes, _)| *codes <= CODES));
         for row in 0..n {
             for feature in 0..n_bins.len() {

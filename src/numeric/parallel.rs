@@ -77,6 +77,16 @@ where
     part(items, 0, &map, &merge)
 }
 
+/// Runs work on a thread of the pool: where it hands out thousands of small tasks, each would
+/// otherwise wake a thread and wait for it.
+pub(crate) fn within_pool<T, F>(work: F) -> T
+where
+    T: Send,
+    F: FnOnce() -> T + Send,
+{
+    rayon::scope(|_| work())
+}
+
 /// Runs a task on every item, in parallel where `share` says that it pays.
 pub(crate) fn map_each<I, F>(items: &mut [I], share: bool, task: F)
 where

@@ -12,7 +12,7 @@ use crate::kernel::loss::Loss;
 use crate::kernel::tree::flat::Tree;
 use crate::kernel::tree::grow::{Grower, Grown, Growth, bins_of, leaf_of_bins};
 use crate::kernel::tree::quantise::{Quantised, Scale};
-use crate::numeric::parallel::{CHUNK_ROWS, map_each};
+use crate::numeric::parallel::{CHUNK_ROWS, map_each, within_pool};
 use crate::numeric::seed::{mix, shuffle, stream};
 use crate::numeric::simd::{NullaryFnOnce, dispatch};
 
@@ -98,6 +98,22 @@ pub(crate) struct Boosted {
 /// # Errors
 /// [`crate::error::ErrorKind::Cancelled`] through `control`, which is asked once an iteration.
 pub(crate) fn boost(
+    binner: &Binner,
+    objective: Objective,
+    train: Labelled<'_>,
+    validation: Option<Labelled<'_>>,
+    start: Option<(&[f64], &[Tree])>,
+    settings: &Settings,
+    control: &Control,
+) -> Result<Boosted> {
+    within_pool(|| {
+        run(
+            binner, objective, train, validation, start, settings, control,
+        )
+    })
+}
+
+fn run(
     binner: &Binner,
     objective: Objective,
     train: Labelled<'_>,
