@@ -205,14 +205,13 @@ impl<L: ClassLabel> Fitted for GradientBoosting<L> {
         Some(labels.iter().map(ClassLabel::text).collect())
     }
 
-    /// Losses and leaves: features that divide the rows alike may stand for each other.
+    /// Losses: features that divide the rows alike may stand for each other, and so may a leaf and
+    /// two of one value.
     fn parameters(&self) -> Vec<(String, f64)> {
         let losses = self.train_loss().iter().enumerate();
-        let mut list: Vec<(String, f64)> = losses
+        losses
             .map(|(at, loss)| (format!("loss {at:03}"), *loss))
-            .collect();
-        list.push(("leaves".into(), self.n_leaves() as f64));
-        list
+            .collect()
     }
 
     fn left_out(&self) -> Vec<String> {
