@@ -81,7 +81,7 @@ impl Default for GradientBoostingParams {
             min_leaf_weight: 1e-3,
             min_gain: 0.0,
             l1: 0.0,
-            l2: 0.0,
+            l2: 1.0,
             max_bins: MAX_BINS,
             row_share: 1.0,
             feature_share: 1.0,

@@ -4,7 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::design::binned::{BinnedDesign, Binner};
+use crate::design::binned::{BinnedDesign, Binner, Bins};
+use crate::design::bundle::Bundles;
 use crate::error::Result;
 use crate::estimator::Control;
 use crate::kernel::loss::Loss;
@@ -114,7 +115,9 @@ pub(crate) fn boost(
     let mut scores = Scores::new(binner, train, &base, before);
     let mut watched = validation.map(|rows| (rows, Scores::new(binner, rows, &base, before)));
     let growth = settings.growth();
-    let mut grower = Grower::new(binner, train.design, &growth);
+    let n_bins: Vec<usize> = binner.bins.iter().map(Bins::len).collect();
+    let bundles = Bundles::new(train.design, &n_bins);
+    let mut grower = Grower::new(binner, &bundles, &growth);
     let used: Vec<u32> = (0..train.design.n_rows as u32)
         .filter(|row| train.weights[*row as usize] > 0.0)
         .collect();

@@ -1,11 +1,15 @@
 //! One tree, from the root to its leaves.
 
 use crate::design::binned::{BinnedDesign, Binner, Bins, GROUP, MISSING};
+use crate::design::bundle::{Bundles, CODES};
 use crate::kernel::tree::flat::{NO_SET, Node, Tree, holds};
-use crate::kernel::tree::histogram::{Histogram, SLOTS, Slot};
+use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, count, spread, subtract};
 use crate::kernel::tree::quantise::{Quantised, Scale, halves};
 use crate::kernel::tree::split::{Asked, Cut, Limits, Place, best_cut};
-use crate::numeric::parallel::map_tasks;
+use crate::numeric::parallel::map_each;
+
+/// Below so many additions a second thread costs more than it brings.
+const WORTH_SHARING: usize = 20_000;
 
 /// How a tree grows; checked by the caller.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +57,7 @@ pub(crate) struct Grown {
 #[derive(Debug)]
 pub(crate) struct Grower<'a> {
     binner: &'a Binner,
-    design: &'a BinnedDesign,
+    bundles: &'a Bundles,
     growth: &'a Growth,
     /// Histograms to use again.
     pool: Vec<Histogram>,
@@ -62,10 +66,10 @@ pub(crate) struct Grower<'a> {
 }
 
 impl<'a> Grower<'a> {
-    pub(crate) fn new(binner: &'a Binner, design: &'a BinnedDesign, growth: &'a Growth) -> Self {
+    pub(crate) fn new(binner: &'a Binner, bundles: &'a Bundles, growth: &'a Growth) -> Self {
         Self {
             binner,
-            design,
+            bundles,
             growth,
             pool: Vec::new(),
             words: Vec::new(),
@@ -102,8 +106,16 @@ impl<'a> Grower<'a> {
         };
         if self.may_be_cut(&root) && self.growth.max_leaves > 1 {
             let mut histogram = self.histogram();
-            self.count(&mut histogram, quantised, &rows);
-            root.cut = self.search(&histogram, &root, quantised, &rows, allowed);
+            self.gather(quantised, &rows);
+            let [cuts, _] = self.pass(
+                &mut histogram,
+                None,
+                &rows,
+                [Some(&root), None],
+                quantised,
+                allowed,
+            );
+            root.cut = self.settle(cuts, &root, &histogram, quantised, &rows, allowed);
             root.histogram = Some(histogram);
         }
         let mut open = vec![root];
@@ -177,15 +189,62 @@ impl<'a> Grower<'a> {
     }
 
     fn histogram(&mut self) -> Histogram {
-        let n_groups = self.design.groups.len();
+        let n_groups = self.bundles.groups.len();
         self.pool.pop().unwrap_or_else(|| Histogram::new(n_groups))
     }
 
-    fn count(&mut self, histogram: &mut Histogram, quantised: &Quantised, rows: &[u32]) {
+    fn gather(&mut self, quantised: &Quantised, rows: &[u32]) {
         self.words.clear();
         self.words
             .extend(rows.iter().map(|row| quantised.words[*row as usize]));
-        histogram.count(self.design, rows, &self.words);
+    }
+
+    /// Counts the gathered rows into `counted`, takes that from `parent`, and finds the best cut of
+    /// every feature on either side that asks: all in one go, group by group.
+    fn pass(
+        &self,
+        counted: &mut Histogram,
+        parent: Option<&mut Histogram>,
+        rows: &[u32],
+        asking: [Option<&Open>; 2],
+        quantised: &Quantised,
+        allowed: &[bool],
+    ) -> [Vec<Cut>; 2] {
+        type Task<'t> = (&'t mut Part, Option<&'t mut Part>, [Vec<Cut>; 2]);
+        let mut parents = parent.map(|parent| parent.parts.iter_mut());
+        let mut tasks: Vec<Task<'_>> = counted
+            .parts
+            .iter_mut()
+            .map(|part| {
+                let parent = parents.as_mut().and_then(Iterator::next);
+                (
+                    &mut **part,
+                    parent.map(|part| &mut **part),
+                    [Vec::new(), Vec::new()],
+                )
+            })
+            .collect();
+        let n_columns = self.bundles.columns.len();
+        let share = (rows.len() + 4 * CODES) * n_columns >= WORTH_SHARING;
+        map_each(&mut tasks, share, |group, (counted, parent, cuts)| {
+            count(self.bundles, group, rows, &self.words, counted);
+            if let Some(parent) = parent {
+                subtract(parent, counted, self.bundles.lanes(group));
+            }
+            let sides = [Some(&**counted), parent.as_deref()];
+            for ((side, leaf), cuts) in sides.into_iter().zip(asking).zip(cuts) {
+                if let (Some(part), Some(leaf)) = (side, leaf) {
+                    self.search(group, part, leaf, &quantised.scale, allowed, cuts);
+                }
+            }
+        });
+        let mut found = [Vec::new(), Vec::new()];
+        for (_, _, cuts) in tasks {
+            for (all, cuts) in found.iter_mut().zip(cuts) {
+                all.extend(cuts);
+            }
+        }
+        found
     }
 
     /// Cuts a leaf in two.
@@ -209,7 +268,7 @@ impl<'a> Grower<'a> {
         let feature = cut.feature as usize;
         let left_bins = self.left_bins(&cut);
         let segment = &mut rows[parent.start..parent.end];
-        let n_left = partition(self.design, feature, &left_bins, segment, &mut self.aside);
+        let n_left = partition(self.bundles, feature, &left_bins, segment, &mut self.aside);
         let middle = parent.start + n_left;
         let missing_left = cut.missing_left.unwrap_or(n_left * 2 >= segment.len());
         let (left, right) = (tree.nodes.len(), tree.nodes.len() + 1);
@@ -269,13 +328,22 @@ impl<'a> Grower<'a> {
         let small = usize::from(n_left * 2 > parent.end - parent.start);
         let mut counted = self.histogram();
         let (start, end) = (children[small].start, children[small].end);
-        self.count(&mut counted, quantised, &rows[start..end]);
-        histogram.subtract(&counted);
-        for (place, histogram) in [(small, counted), (1 - small, histogram)] {
+        self.gather(quantised, &rows[start..end]);
+        let ask = |place: usize| wanted[place].then_some(&children[place]);
+        let [of_small, of_large] = self.pass(
+            &mut counted,
+            Some(&mut histogram),
+            &rows[start..end],
+            [ask(small), ask(1 - small)],
+            quantised,
+            allowed,
+        );
+        let sides = [(small, counted, of_small), (1 - small, histogram, of_large)];
+        for (place, histogram, cuts) in sides {
             if wanted[place] {
                 let child = &children[place];
                 let part = &rows[child.start..child.end];
-                let cut = self.search(&histogram, child, quantised, part, allowed);
+                let cut = self.settle(cuts, child, &histogram, quantised, part, allowed);
                 children[place].cut = cut;
                 children[place].histogram = Some(histogram);
             } else {
@@ -335,7 +403,7 @@ impl<'a> Grower<'a> {
         if self.growth.interactions.is_empty() {
             return None;
         }
-        let mut left = vec![false; self.design.n_features];
+        let mut left = vec![false; self.bundles.places.len()];
         left[feature as usize] = true;
         for group in &self.growth.interactions {
             if group.contains(&feature) {
@@ -362,67 +430,107 @@ impl<'a> Grower<'a> {
         }
     }
 
-    /// The best cut of a leaf that leaves enough rows on both sides.
+    /// The best cuts of the features of one group.
     fn search(
         &self,
-        histogram: &Histogram,
+        group: usize,
+        part: &Part,
         leaf: &Open,
+        scale: &Scale,
+        allowed: &[bool],
+        cuts: &mut Vec<Cut>,
+    ) {
+        // Every row has a code in every column: any one of them adds up to the node.
+        let mut total = Slot::default();
+        for slot in &part[0] {
+            total.gradient += slot.gradient;
+            total.curvature += slot.curvature;
+        }
+        let mut slots = [Slot::default(); SLOTS];
+        for lane in 0..self.bundles.lanes(group) {
+            let (n_codes, features) = &self.bundles.columns[group * GROUP + lane];
+            for feature in features {
+                let feature = *feature as usize;
+                let barred = leaf.features.as_ref().is_some_and(|left| !left[feature]);
+                if !allowed[feature] || barred {
+                    continue;
+                }
+                let place = self.bundles.places[feature];
+                let own = place.size as usize == *n_codes && !place.missing;
+                let slots = if own {
+                    &part[lane]
+                } else {
+                    spread(&part[lane], *n_codes, place, &mut slots);
+                    &slots
+                };
+                let asked = self.asked(feature, slots, None);
+                cuts.extend(best_cut(asked, total, scale, &self.limits(leaf.bounds)));
+            }
+        }
+    }
+
+    fn asked<'s>(
+        &self,
+        feature: usize,
+        slots: &'s [Slot; SLOTS],
+        counts: Option<&'s [u32; SLOTS]>,
+    ) -> Asked<'s> {
+        Asked {
+            feature: feature as u32,
+            slots,
+            n_bins: self.binner.bins[feature].len(),
+            levels: matches!(self.binner.bins[feature], Bins::Levels { .. }),
+            monotone: self.direction(feature as u32),
+            rows: counts.map(|counts| (counts, self.growth.min_leaf_rows.max(1))),
+        }
+    }
+
+    /// The best of the cuts that leaves enough rows on both sides; on equal gains the first feature.
+    fn settle(
+        &self,
+        mut cuts: Vec<Cut>,
+        leaf: &Open,
+        histogram: &Histogram,
         quantised: &Quantised,
         rows: &[u32],
         allowed: &[bool],
     ) -> Option<Cut> {
-        let mut total = Slot::default();
-        for slot in histogram.feature(0) {
-            total.gradient += slot.gradient;
-            total.curvature += slot.curvature;
-        }
-        let limits = self.limits(leaf.bounds);
-        let scale = &quantised.scale;
-        let ask = |feature: usize, counts: Option<&[u32; SLOTS]>| {
-            let barred = leaf.features.as_ref().is_some_and(|left| !left[feature]);
-            if !allowed[feature] || barred {
-                return None;
-            }
-            let asked = Asked {
-                feature: feature as u32,
-                slots: histogram.feature(feature),
-                n_bins: self.binner.bins[feature].len(),
-                levels: matches!(self.binner.bins[feature], Bins::Levels { .. }),
-                monotone: self.direction(feature as u32),
-                rows: counts.map(|counts| (counts, self.growth.min_leaf_rows.max(1))),
-            };
-            best_cut(asked, total, scale, &limits)
-        };
-        let n_groups = self.design.groups.len();
-        let of_group = |group: usize| -> Vec<Option<Cut>> {
-            let first = group * GROUP;
-            let last = (first + GROUP).min(self.design.n_features);
-            (first..last).map(|feature| ask(feature, None)).collect()
-        };
-        let mut cuts: Vec<Option<Cut>> = map_tasks(n_groups, of_group)
-            .into_iter()
-            .flatten()
-            .collect();
-        let mut exact = vec![false; cuts.len()];
+        debug_assert!(cuts.iter().all(|cut| allowed[cut.feature as usize]));
+        let mut exact = vec![false; self.bundles.places.len()];
         loop {
-            let best = cuts
-                .iter()
-                .flatten()
-                .fold(None, |best: Option<&Cut>, cut| match best {
-                    Some(best) if best.gain >= cut.gain => Some(best),
-                    _ => Some(cut),
-                })?;
+            let place = (0..cuts.len()).reduce(|best, place| {
+                let (a, b) = (&cuts[best], &cuts[place]);
+                let better = b.gain > a.gain || (b.gain == a.gain && b.feature < a.feature);
+                if better { place } else { best }
+            })?;
+            let best = cuts[place];
             let feature = best.feature as usize;
-            if exact[feature] || self.surely_enough(best) {
-                return Some(*best);
+            if exact[feature] || self.surely_enough(&best) {
+                return Some(best);
             }
             // Its rows may be too few: count them, and look again at this feature.
             let mut counts = [0; SLOTS];
             for row in rows {
-                counts[self.design.bin(feature, *row as usize) as usize] += 1;
+                counts[self.bundles.bin(feature, *row as usize) as usize] += 1;
             }
             exact[feature] = true;
-            cuts[feature] = ask(feature, Some(&counts));
+            let at = self.bundles.places[feature];
+            let column = at.column as usize;
+            let sums = &histogram.parts[column / GROUP][column % GROUP];
+            let mut total = Slot::default();
+            for slot in sums {
+                total.gradient += slot.gradient;
+                total.curvature += slot.curvature;
+            }
+            let mut slots = [Slot::default(); SLOTS];
+            spread(sums, self.bundles.columns[column].0, at, &mut slots);
+            let asked = self.asked(feature, &slots, Some(&counts));
+            match best_cut(asked, total, &quantised.scale, &self.limits(leaf.bounds)) {
+                Some(cut) => cuts[place] = cut,
+                None => {
+                    cuts.swap_remove(place);
+                }
+            }
         }
     }
 
@@ -473,19 +581,21 @@ fn set_bit(bits: &mut [u64; 4], bin: u8, value: bool) {
 
 /// Brings the rows whose bin is in `left` to the front, both sides in their old order.
 fn partition(
-    design: &BinnedDesign,
+    bundles: &Bundles,
     feature: usize,
     left: &[u64; 4],
     rows: &mut [u32],
     aside: &mut Vec<u32>,
 ) -> usize {
-    let table: [bool; SLOTS] = std::array::from_fn(|bin| holds(left, bin));
-    let (bins, lane) = (&design.groups[feature / GROUP], feature % GROUP);
+    let place = bundles.places[feature];
+    let column = place.column as usize;
+    let table: [bool; CODES] = std::array::from_fn(|code| holds(left, place.bin(code) as usize));
+    let (codes, lane) = (&bundles.groups[column / GROUP], column % GROUP);
     aside.resize(aside.len().max(rows.len()), 0);
     let (mut n_left, mut n_right) = (0, 0);
     for at in 0..rows.len() {
         let row = rows[at];
-        let goes_left = table[bins[row as usize][lane] as usize];
+        let goes_left = table[codes[row as usize][lane] as usize];
         // Both are written, one of them counts: no branch to guess.
         rows[n_left] = row;
         aside[n_right] = row;

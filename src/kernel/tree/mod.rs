@@ -14,4 +14,6 @@ pub(crate) mod grow;
 pub(crate) mod histogram;
 pub(crate) mod quantise;
 pub(crate) mod split;
+#[cfg(test)]
+mod tests;
 pub(crate) mod walk;

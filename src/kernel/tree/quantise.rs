@@ -12,6 +12,7 @@
 //! 10.48550/arXiv.2207.09682, go much coarser; here rounding is to the nearest and nothing is random.)
 
 use crate::numeric::parallel::{CHUNK_ROWS, map_each};
+use crate::numeric::simd::{NullaryFnOnce, dispatch};
 
 /// Rows whose words may be added before the halves would meet.
 pub(crate) const BLOCK: usize = 16_384;
@@ -58,13 +59,15 @@ impl Scale {
             fine_curvature: curvature / fine,
         }
     }
+}
 
-    #[inline(always)]
-    fn word(&self, gradient: f64, curvature: f64) -> i64 {
-        let g = (gradient / self.gradient).round_ties_even() as i64;
-        let h = (curvature / self.curvature).round_ties_even() as i64;
-        (g << 32) + h
-    }
+/// Adding it rounds to the nearest whole number, which the low bits then hold, for sizes below 2^51.
+const ROUNDER: f64 = 6_755_399_441_055_744.0;
+
+/// The nearest whole number, without a branch or a call.
+#[inline(always)]
+fn whole(x: f64) -> i64 {
+    (x + ROUNDER).to_bits().wrapping_sub(ROUNDER.to_bits()) as i64
 }
 
 /// Gradient and curvature halves of a sum of words.
@@ -92,15 +95,39 @@ impl Quantised {
             &mut parts,
             true,
             |_, ((words, fine), (gradients, curvatures))| {
-                let rows = gradients.iter().zip(curvatures.iter());
-                for ((word, fine), (g, h)) in words.iter_mut().zip(fine.iter_mut()).zip(rows) {
-                    *word = scale.word(*g, *h);
-                    *fine = (
-                        (g / scale.fine_gradient).round_ties_even() as i64,
-                        (h / scale.fine_curvature).round_ties_even() as i64,
-                    );
-                }
+                dispatch(Round {
+                    scale,
+                    gradients,
+                    curvatures,
+                    words,
+                    fine,
+                });
             },
         );
+    }
+}
+
+struct Round<'a> {
+    scale: Scale,
+    gradients: &'a [f64],
+    curvatures: &'a [f64],
+    words: &'a mut [i64],
+    fine: &'a mut [(i64, i64)],
+}
+
+impl NullaryFnOnce for Round<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let scale = self.scale;
+        let (g, h) = (1.0 / scale.gradient, 1.0 / scale.curvature);
+        let (fine_g, fine_h) = (1.0 / scale.fine_gradient, 1.0 / scale.fine_curvature);
+        let rows = self.gradients.iter().zip(self.curvatures);
+        let slots = self.words.iter_mut().zip(self.fine.iter_mut());
+        for ((word, fine), (gradient, curvature)) in slots.zip(rows) {
+            *word = (whole(gradient * g) << 32) + whole(curvature * h);
+            *fine = (whole(gradient * fine_g), whole(curvature * fine_h));
+        }
     }
 }

@@ -1,0 +1,216 @@
+//! Features of few bins share one byte: their bins together are one code, whose sums are added up
+//! again to sums of each feature.
+//!
+//! ```text
+//!   sex (2 bins), smoker (2 + missing), ward (40)   ->   code = sex + 2 smoker + 6 ward  < 240
+//! ```
+//!
+//! Care data are full of flags: a histogram then costs one addition where it cost seven. Sums are whole
+//! numbers, hence those of a feature come out exactly.
+
+use crate::design::binned::{BinnedDesign, GROUP, MISSING};
+use crate::numeric::parallel::{CHUNK_ROWS, map_each, map_tasks};
+
+/// Codes of one column.
+pub(crate) const CODES: usize = 256;
+
+/// Where a feature stands: `code / stride % size` is its bin, the last of them that of missing values
+/// where training had any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) column: u32,
+    pub(crate) stride: u32,
+    pub(crate) size: u32,
+    pub(crate) missing: bool,
+}
+
+impl Place {
+    /// The bin of the feature in a code.
+    #[inline]
+    pub(crate) fn bin(&self, code: usize) -> u8 {
+        let bin = code as u32 / self.stride % self.size;
+        if self.missing && bin + 1 == self.size {
+            MISSING
+        } else {
+            bin as u8
+        }
+    }
+}
+
+/// The columns of a training design.
+#[derive(Debug, Clone)]
+pub(crate) struct Bundles {
+    pub(crate) n_rows: usize,
+    pub(crate) places: Vec<Place>,
+    /// Number of codes of every column, and its features.
+    pub(crate) columns: Vec<(usize, Vec<u32>)>,
+    /// Codes of [`GROUP`] columns side by side; what fills up the last group is 0.
+    pub(crate) groups: Vec<Vec<[u8; GROUP]>>,
+}
+
+impl Bundles {
+    /// Bundles features of `n_bins` bins of present values each: the largest first, each into the
+    /// first column that holds it.
+    pub(crate) fn new(design: &BinnedDesign, n_bins: &[usize]) -> Self {
+        let missing = with_missing(design);
+        let sizes: Vec<usize> = n_bins
+            .iter()
+            .zip(&missing)
+            .map(|(bins, missing)| (bins + usize::from(*missing)).max(1))
+            .collect();
+        let mut order: Vec<usize> = (0..sizes.len()).collect();
+        order.sort_by(|a, b| sizes[*b].cmp(&sizes[*a]).then(a.cmp(b)));
+        let mut columns: Vec<(usize, Vec<u32>)> = Vec::new();
+        let mut places = vec![
+            Place {
+                column: 0,
+                stride: 1,
+                size: 1,
+                missing: false,
+            };
+            sizes.len()
+        ];
+        for feature in order {
+            let size = sizes[feature];
+            let fits = columns.iter().position(|(codes, _)| codes * size <= CODES);
+            let column = fits.unwrap_or_else(|| {
+                columns.push((1, Vec::new()));
+                columns.len() - 1
+            });
+            let (codes, features) = &mut columns[column];
+            places[feature] = Place {
+                column: column as u32,
+                stride: *codes as u32,
+                size: size as u32,
+                missing: missing[feature],
+            };
+            *codes *= size;
+            features.push(feature as u32);
+        }
+        let groups = map_tasks(columns.len().div_ceil(GROUP), |group| {
+            let mut out = vec![[0_u8; GROUP]; design.n_rows];
+            let first = group * GROUP;
+            for (lane, (_, features)) in columns[first..].iter().take(GROUP).enumerate() {
+                for feature in features {
+                    add_feature(
+                        design,
+                        *feature as usize,
+                        places[*feature as usize],
+                        lane,
+                        &mut out,
+                    );
+                }
+            }
+            out
+        });
+        Self {
+            n_rows: design.n_rows,
+            places,
+            columns,
+            groups,
+        }
+    }
+
+    /// The bin of a feature in a row.
+    #[inline]
+    pub(crate) fn bin(&self, feature: usize, row: usize) -> u8 {
+        let place = self.places[feature];
+        let column = place.column as usize;
+        place.bin(self.groups[column / GROUP][row][column % GROUP] as usize)
+    }
+
+    /// Lanes of a group that hold columns.
+    pub(crate) fn lanes(&self, group: usize) -> usize {
+        (self.columns.len() - group * GROUP).min(GROUP)
+    }
+}
+
+fn add_feature(
+    design: &BinnedDesign,
+    feature: usize,
+    place: Place,
+    lane: usize,
+    out: &mut [[u8; GROUP]],
+) {
+    let (from, from_lane) = (&design.groups[feature / GROUP], feature % GROUP);
+    let table: [u8; 256] = std::array::from_fn(|bin| {
+        let bin = if bin == MISSING as usize && place.missing {
+            place.size - 1
+        } else {
+            (bin as u32).min(place.size - 1)
+        };
+        (bin * place.stride) as u8
+    });
+    for (slot, bins) in out.iter_mut().zip(from) {
+        slot[lane] += table[bins[from_lane] as usize];
+    }
+}
+
+/// Whether each feature has missing values.
+fn with_missing(design: &BinnedDesign) -> Vec<bool> {
+    let mut found = vec![[false; GROUP]; design.groups.len()];
+    map_each(&mut found, design.n_rows >= CHUNK_ROWS, |group, found| {
+        for bins in &design.groups[group] {
+            for (found, bin) in found.iter_mut().zip(bins) {
+                *found |= *bin == MISSING;
+            }
+        }
+    });
+    found
+        .into_iter()
+        .flatten()
+        .take(design.n_features)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bundled_bins_come_back() {
+        let n_bins = [2, 255, 3, 40, 1, 7, 100, 2, 2, 12, 255];
+        let n = 5_000;
+        let bin = |row: usize, feature: usize| {
+            let gap = feature % 3 == 2 && row % 11 == feature;
+            if gap {
+                MISSING
+            } else {
+                ((row * (feature + 3) / 2) % n_bins[feature]) as u8
+            }
+        };
+        let groups = (0..2)
+            .map(|group| {
+                (0..n)
+                    .map(|row| {
+                        std::array::from_fn(|lane| {
+                            let feature = group * GROUP + lane;
+                            if feature < n_bins.len() {
+                                bin(row, feature)
+                            } else {
+                                0
+                            }
+                        })
+                    })
+                    .collect()
+            })
+            .collect();
+        let design = BinnedDesign {
+            n_rows: n,
+            n_features: n_bins.len(),
+            groups,
+        };
+        let bundles = Bundles::new(&design, &n_bins);
+        assert!(
+            bundles.columns.len() < n_bins.len() - 3,
+            "{}",
+            bundles.columns.len()
+        );
+        assert!(bundles.columns.iter().all(|(codes, _)| *codes <= CODES));
+        for row in 0..n {
+            for feature in 0..n_bins.len() {
+                assert_eq!(bundles.bin(feature, row), bin(row, feature));
+            }
+        }
+    }
+}
