@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::estimator::Control;
 use crate::kernel::loss::Loss;
 use crate::kernel::tree::flat::Tree;
-use crate::kernel::tree::grow::{Grower, Grown, Growth, bins_of, leaf_of_bins};
+use crate::kernel::tree::grow::{Grower, Grown, Growth};
+use crate::kernel::tree::partition::{bins_of, leaf_of_bins};
 use crate::kernel::tree::quantise::{Quantised, Scale};
 use crate::numeric::parallel::{CHUNK_ROWS, map_each, within_pool};
 use crate::numeric::seed::{mix, shuffle, stream};
@@ -395,7 +396,8 @@ impl Gradients {
             Objective::Classes(_) => {
                 let n_outputs = scores.0.len();
                 let factor = class_factor(n_outputs);
-                let mut parts: Vec<(Vec<&mut [f64]>, Vec<&mut [f64]>, &mut f64)> = losses
+                type Slices<'a> = Vec<&'a mut [f64]>;
+                let mut parts: Vec<(Slices<'_>, Slices<'_>, &mut f64)> = losses
                     .iter_mut()
                     .map(|loss| (Vec::new(), Vec::new(), loss))
                     .collect();

@@ -128,7 +128,7 @@ mod tests {
         let (n, n_features) = (2 * BLOCK + 77, 11);
         let n_bins: Vec<usize> = (0..n_features).map(|f| [97, 2, 5, 30][f % 4]).collect();
         let bin = |row: usize, feature: usize| {
-            let gap = feature % 5 == 1 && row % 9 == 0;
+            let gap = feature % 5 == 1 && row.is_multiple_of(9);
             if gap {
                 MISSING
             } else {

@@ -12,6 +12,7 @@ pub(crate) mod boost;
 pub(crate) mod flat;
 pub(crate) mod grow;
 pub(crate) mod histogram;
+pub(crate) mod partition;
 pub(crate) mod quantise;
 pub(crate) mod split;
 #[cfg(test)]
