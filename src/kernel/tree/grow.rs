@@ -4,10 +4,10 @@ use crate::design::binned::{Binner, Bins, GROUP, MISSING};
 use crate::design::bundle::{Bundles, CODES};
 use crate::kernel::tree::flat::{NO_SET, Node, Tree};
 use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, count, spread, subtract};
-use crate::kernel::tree::partition::{partition, set_bit};
+use crate::kernel::tree::partition::{PARTITION_ROWS, partition, set_bit};
 use crate::kernel::tree::quantise::{Quantised, Scale, halves};
 use crate::kernel::tree::split::{Asked, Cut, Limits, Place, best_cut};
-use crate::numeric::parallel::map_each;
+use crate::numeric::parallel::{map_each, map_tasks};
 
 /// Below so many additions a second thread costs more than it brings.
 const WORTH_SHARING: usize = 20_000;
@@ -137,11 +137,13 @@ impl<'a> Grower<'a> {
         }
         open.sort_by_key(|leaf| leaf.node);
         tree.values = vec![0.0; tree.nodes.len()];
+        let values = map_tasks(open.len(), |index| {
+            let leaf = &open[index];
+            self.value(&rows[leaf.start..leaf.end], quantised, weights, leaf.bounds)
+        });
         let mut leaves = Vec::with_capacity(open.len());
-        for leaf in open {
+        for (leaf, (value, cover)) in open.into_iter().zip(values) {
             self.pool.extend(leaf.histogram);
-            let part = &rows[leaf.start..leaf.end];
-            let (value, cover) = self.value(part, quantised, weights, leaf.bounds);
             tree.values[leaf.node] = value * rate;
             tree.nodes[leaf.node].cover = cover;
             leaves.push((leaf.node, leaf.start, leaf.end));
@@ -195,9 +197,14 @@ impl<'a> Grower<'a> {
     }
 
     fn gather(&mut self, quantised: &Quantised, rows: &[u32]) {
-        self.words.clear();
-        self.words
-            .extend(rows.iter().map(|row| quantised.words[*row as usize]));
+        self.words.resize(rows.len(), 0);
+        let words = self.words.chunks_mut(PARTITION_ROWS);
+        let mut parts: Vec<_> = words.zip(rows.chunks(PARTITION_ROWS)).collect();
+        map_each(&mut parts, true, |_, (words, rows)| {
+            for (word, row) in words.iter_mut().zip(rows.iter()) {
+                *word = quantised.words[*row as usize];
+            }
+        });
     }
 
     /// Counts the gathered rows into `counted`, takes that from `parent`, and finds the best cut of

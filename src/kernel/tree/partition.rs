@@ -3,6 +3,10 @@
 use crate::design::binned::{BinnedDesign, Binner, Bins, GROUP, MISSING};
 use crate::design::bundle::{Bundles, CODES};
 use crate::kernel::tree::flat::{Tree, holds};
+use crate::numeric::parallel::map_each;
+
+/// Rows of one part of a long segment.
+pub(crate) const PARTITION_ROWS: usize = 8_192;
 
 /// Sets or clears the bit of a bin.
 pub(crate) fn set_bit(bits: &mut [u64; 4], bin: u8, value: bool) {
@@ -22,16 +26,45 @@ pub(crate) fn partition(
     let column = place.column as usize;
     let table: [bool; CODES] = std::array::from_fn(|code| holds(left, place.bin(code) as usize));
     let (codes, lane) = (&bundles.groups[column / GROUP], column % GROUP);
+    let codes = |row: u32| table[codes[row as usize][lane] as usize];
+    if rows.len() < 2 * PARTITION_ROWS {
+        return in_place(rows, aside, codes);
+    }
+    // Parts on their own, then one after the other: left sides first.
+    let mut parts: Vec<_> = rows
+        .chunks(PARTITION_ROWS)
+        .map(|part| (part.to_vec(), 0))
+        .collect();
+    map_each(&mut parts, true, |_, (part, n_left)| {
+        let mut aside = Vec::new();
+        *n_left = in_place(part, &mut aside, codes);
+    });
+    let n_left = parts.iter().map(|(_, n_left)| n_left).sum();
+    let (mut left, mut right) = rows.split_at_mut(n_left);
+    for (part, n_left) in &parts {
+        let (to_left, to_right) = part.split_at(*n_left);
+        let (here, rest) = left.split_at_mut(to_left.len());
+        here.copy_from_slice(to_left);
+        left = rest;
+        let (here, rest) = right.split_at_mut(to_right.len());
+        here.copy_from_slice(to_right);
+        right = rest;
+    }
+    n_left
+}
+
+#[inline]
+fn in_place(rows: &mut [u32], aside: &mut Vec<u32>, goes_left: impl Fn(u32) -> bool) -> usize {
     aside.resize(aside.len().max(rows.len()), 0);
     let (mut n_left, mut n_right) = (0, 0);
     for at in 0..rows.len() {
         let row = rows[at];
-        let goes_left = table[codes[row as usize][lane] as usize];
+        let left = goes_left(row);
         // Both are written, one of them counts: no branch to guess.
         rows[n_left] = row;
         aside[n_right] = row;
-        n_left += usize::from(goes_left);
-        n_right += usize::from(!goes_left);
+        n_left += usize::from(left);
+        n_right += usize::from(!left);
     }
     rows[n_left..].copy_from_slice(&aside[..n_right]);
     n_left

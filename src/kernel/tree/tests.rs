@@ -176,11 +176,11 @@ fn the_first_cut_is_the_best_of_all() {
 
 #[test]
 fn the_order_of_rows_and_the_threads_change_no_bit() {
-    let (rows, classes) = table(6_000, 12, 3);
-    let weights: Vec<f64> = (0..6_000).map(|row| f64::from(row % 4) / 2.0).collect();
+    let (rows, classes) = table(20_000, 12, 3);
+    let weights: Vec<f64> = (0..20_000).map(|row| f64::from(row % 4) / 2.0).collect();
     let plain = fit(&rows, &classes, &weights, &settings());
     assert!(plain.train_loss[9] < plain.train_loss[0] && plain.trees.len() == 10);
-    let mut order: Vec<usize> = (0..6_000).collect();
+    let mut order: Vec<usize> = (0..20_000).collect();
     shuffle(&mut order, &mut stream(5, 5));
     let turned = fit(
         &rows.select(ndarray::Axis(0), &order),
