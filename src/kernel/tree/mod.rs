@@ -10,3 +10,4 @@
 
 pub(crate) mod boost;
 pub(crate) mod flat;
+pub(crate) mod model;
