@@ -46,7 +46,10 @@ fn tree(draws: &mut Draws) -> PlainTree {
         high: [1.0; FEATURES],
     }];
     while open.len() < LEAVES {
-        let weights: Vec<f64> = open.iter().map(|leaf| leaf.cover * draws.uniform()).collect();
+        let weights: Vec<f64> = open
+            .iter()
+            .map(|leaf| leaf.cover * draws.uniform())
+            .collect();
         let largest = (0..open.len()).max_by(|a, b| weights[*a].total_cmp(&weights[*b]));
         let leaf = open.swap_remove(largest.unwrap_or(0));
         let feature = draws.below(FEATURES);

@@ -234,7 +234,13 @@ mod tests {
 
     fn found() -> Attributions {
         let values = (1..=12).map(|i| f64::from(i) * if i % 3 == 0 { -1.0 } else { 1.0 });
-        Attributions::new(["a", "b"], ["u", "v", "w"], vec![1.0, 2.0, 3.0], values.collect()).unwrap()
+        Attributions::new(
+            ["a", "b"],
+            ["u", "v", "w"],
+            vec![1.0, 2.0, 3.0],
+            values.collect(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -264,7 +270,10 @@ mod tests {
     #[test]
     fn saved_attributions_are_checked_and_debug_shows_no_rows() {
         let text = serde_json::to_string(&found()).unwrap();
-        assert_eq!(serde_json::from_str::<Attributions>(&text).unwrap(), found());
+        assert_eq!(
+            serde_json::from_str::<Attributions>(&text).unwrap(),
+            found()
+        );
         let broken = text.replace("\"n_rows\":2", "\"n_rows\":18446744073709551615");
         assert!(serde_json::from_str::<Attributions>(&broken).is_err());
         assert!(!format!("{:?}", found()).contains("11.0"));

@@ -19,11 +19,14 @@ use crate::explain::paths::{Way, answers, conditions, for_ways, n_words, pattern
 use crate::kernel::tree::flat::Tree;
 use crate::kernel::tree::model::{Ensemble, TreeModel};
 use crate::numeric::parallel::map_tasks;
+use crate::numeric::simd::{NullaryFnOnce, dispatch};
 
 /// Patterns that one byte numbers.
 const BYTE: usize = 256;
-/// Longest way whose patterns are looked up; on a longer one every row has its own.
-const LOOKED_UP: usize = 16;
+/// Longest way whose patterns are numbered; on a longer one every row has its own.
+const NUMBERED: usize = 16;
+/// Fewer rows than that are not worth a table either.
+const FEW_ROWS: usize = 32;
 /// Rows of a block at most: two bytes number its patterns.
 const MOST_ROWS: usize = 1024;
 const FEWEST_ROWS: usize = 64;
@@ -41,7 +44,7 @@ pub(super) trait Rule: Sync {
     fn leaf(&self, way: &Way, tree: &Self::Tree, state: &mut Self::Leaf);
 
     /// Attributions to the way's features, for a leaf of value 1 and a row that meets these
-    /// conditions.
+    /// conditions. To be inlined, since it is compiled for several instruction levels.
     fn fill(&self, leaf: &Self::Leaf, met: &[u64], out: &mut [f64]);
 }
 
@@ -192,7 +195,8 @@ struct Patterns {
 impl Patterns {
     fn find(&mut self, planes: &[u8], n: usize, length: usize) {
         const UNKNOWN: u16 = u16::MAX;
-        self.direct = length <= 8;
+        let own = length > NUMBERED || n < FEW_ROWS;
+        self.direct = length <= 8 && !own;
         self.n_words = n_words(length);
         self.bytes.clear();
         self.shorts.clear();
@@ -206,10 +210,11 @@ impl Patterns {
             }
             let seen = (0..BYTE as u16).filter(|number| occurs[*number as usize]);
             self.seen.extend(seen);
-            self.words.extend(self.seen.iter().map(|seen| u64::from(*seen)));
+            self.words
+                .extend(self.seen.iter().map(|seen| u64::from(*seen)));
             return;
         }
-        if length > LOOKED_UP {
+        if own {
             self.height = n;
             self.seen.extend(0..n as u16);
             self.shorts.extend(0..n as u16);
@@ -233,7 +238,8 @@ impl Patterns {
             self.shorts.push(*number);
         }
         if self.seen.len() <= BYTE {
-            self.bytes.extend(self.shorts.iter().map(|short| *short as u8));
+            self.bytes
+                .extend(self.shorts.iter().map(|short| *short as u8));
         } else {
             self.height = self.seen.len();
         }
@@ -256,14 +262,12 @@ impl Table {
             self.worth.resize(size, 0.0);
         }
         self.row.resize(length, 0.0);
-        let words = patterns.words.chunks(patterns.n_words);
-        for (number, words) in patterns.seen.iter().zip(words) {
-            rule.fill(leaf, words, &mut self.row);
-            let slots = self.worth[*number as usize..].iter_mut();
-            for (slot, worth) in slots.step_by(self.height).zip(&self.row) {
-                *slot = *worth;
-            }
-        }
+        dispatch(Fill {
+            rule,
+            leaf,
+            patterns,
+            table: self,
+        });
     }
 
     /// Adds `factor` times the worth of every row's pattern.
@@ -293,6 +297,31 @@ impl Table {
         }
         for (sum, short) in sums.iter_mut().zip(&patterns.shorts) {
             *sum += worth[*short as usize] * factor;
+        }
+    }
+}
+
+/// The filling of a table, for the machine's instruction level.
+struct Fill<'a, R: Rule> {
+    rule: &'a R,
+    leaf: &'a R::Leaf,
+    patterns: &'a Patterns,
+    table: &'a mut Table,
+}
+
+impl<R: Rule> NullaryFnOnce for Fill<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Table { height, worth, row } = self.table;
+        let words = self.patterns.words.chunks(self.patterns.n_words);
+        for (number, words) in self.patterns.seen.iter().zip(words) {
+            self.rule.fill(self.leaf, words, row);
+            let slots = worth[*number as usize..].iter_mut();
+            for (slot, worth) in slots.step_by(*height).zip(row.iter()) {
+                *slot = *worth;
+            }
         }
     }
 }

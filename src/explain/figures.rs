@@ -21,10 +21,18 @@ impl Attributions {
         let means = self.mean_abs();
         let values = order.iter().map(|feature| means[[*feature, output]]);
         let label = format!("Mean absolute attribution to {}", self.outputs()[output]);
-        let caption = format!("Means over {} rows.{}", self.n_rows(), self.left_out(&order));
-        Ok(Figure::new("Importance of features", self.names(&order), Axis::new(label))
-            .caption(caption)
-            .bars("", values.collect()))
+        let caption = format!(
+            "Means over {} rows.{}",
+            self.n_rows(),
+            self.left_out(&order)
+        );
+        Ok(Figure::new(
+            "Importance of features",
+            self.names(&order),
+            Axis::new(label),
+        )
+        .caption(caption)
+        .bars("", values.collect()))
     }
 
     /// A point for every feature and row, features by mean absolute attribution, `top` of them.
@@ -78,13 +86,19 @@ impl Attributions {
                     Some((_, column)) if !column[*row].is_finite() => 3,
                     Some((cuts, column)) => third(*cuts, column[*row]),
                 };
-                series[of].1.push(place as f64 + (0.03 * steps).clamp(-0.4, 0.4));
+                series[of]
+                    .1
+                    .push(place as f64 + (0.03 * steps).clamp(-0.4, 0.4));
                 series[of].2.push(value);
             }
         }
         let label = format!("Attribution to {}", self.outputs()[output]);
         let caption = format!("{}{}", self.shown_of(rows.len()), self.left_out(&order));
-        let figure = Figure::new("Attributions by feature", self.names(&order), Axis::new(label));
+        let figure = Figure::new(
+            "Attributions by feature",
+            self.names(&order),
+            Axis::new(label),
+        );
         let series = series.into_iter().filter(|(_, x, _)| !x.is_empty());
         Ok(series
             .fold(figure, |figure, (name, x, y)| figure.points(name, x, y))
@@ -148,8 +162,13 @@ impl Attributions {
         self.known("feature", feature, self.features().len())?;
         self.fits("values", self.n_rows(), values.len())?;
         let found = self.output(output)?;
-        let present: Vec<usize> = (0..values.len()).filter(|row| values[*row].is_finite()).collect();
-        let rows: Vec<usize> = shown(present.len()).into_iter().map(|i| present[i]).collect();
+        let present: Vec<usize> = (0..values.len())
+            .filter(|row| values[*row].is_finite())
+            .collect();
+        let rows: Vec<usize> = shown(present.len())
+            .into_iter()
+            .map(|i| present[i])
+            .collect();
         let x = rows.iter().map(|row| values[*row]).collect();
         let y = rows.iter().map(|row| found[[*row, feature]]).collect();
         let name = &self.features()[feature];
@@ -158,10 +177,14 @@ impl Attributions {
             0 => String::new(),
             n => format!(" {n} rows with missing values are left out."),
         };
-        Ok(Figure::new(format!("Attributions of {name}"), Axis::new(name), Axis::new(label))
-            .caption(format!("{}{missing}", self.shown_of(rows.len())))
-            .points("", x, y)
-            .horizontal("no attribution", 0.0))
+        Ok(Figure::new(
+            format!("Attributions of {name}"),
+            Axis::new(name),
+            Axis::new(label),
+        )
+        .caption(format!("{}{missing}", self.shown_of(rows.len())))
+        .points("", x, y)
+        .horizontal("no attribution", 0.0))
     }
 
     /// Features by mean absolute attribution, ties by position.
@@ -277,20 +300,35 @@ mod tests {
         assert_eq!(y, [-1.0, 2.0, 0.5, -0.5, 0.1, 0.3]);
         let rounded: Vec<f64> = x.iter().map(|x| x.round()).collect();
         assert_eq!(rounded, [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]);
-        let values = Array2::from_shape_vec((2, 3), vec![1.0, 5.0, 1.0, 2.0, f64::NAN, 1.0]).unwrap();
+        let values =
+            Array2::from_shape_vec((2, 3), vec![1.0, 5.0, 1.0, 2.0, f64::NAN, 1.0]).unwrap();
         let figure = found().beeswarm(0, 3, Some(values.view())).unwrap();
-        let names: Vec<&str> = figure.series.iter().map(|series| series.name.as_str()).collect();
-        assert_eq!(names, ["low values", "middle values", "high values", "missing"]);
+        let names: Vec<&str> = figure
+            .series
+            .iter()
+            .map(|series| series.name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            ["low values", "middle values", "high values", "missing"]
+        );
         let n: usize = (0..4).map(|series| points(&figure, series).0.len()).sum();
         assert_eq!(n, 6);
-        assert!(found().beeswarm(0, 3, Some(Array2::zeros((1, 3)).view())).is_err());
+        assert!(
+            found()
+                .beeswarm(0, 3, Some(Array2::zeros((1, 3)).view()))
+                .is_err()
+        );
     }
 
     #[test]
     fn rare_values_are_told_from_common_ones() {
         let of = |values: &[f64]| {
             let cuts = thirds(values.iter().copied());
-            values.iter().map(|value| third(cuts, *value)).collect::<Vec<_>>()
+            values
+                .iter()
+                .map(|value| third(cuts, *value))
+                .collect::<Vec<_>>()
         };
         assert_eq!(of(&[0.0, 1.0, 1.0, 1.0, 1.0]), [0, 1, 1, 1, 1]);
         assert_eq!(of(&[0.0, 0.0, 0.0, 0.0, 1.0]), [1, 1, 1, 1, 2]);
@@ -309,7 +347,11 @@ mod tests {
         let (x, y, ..) = points(&figure, 0);
         assert_eq!(x.len(), MOST_POINTS);
         assert_eq!(x, y);
-        assert!(figure.caption.contains("1 rows with missing"), "{}", figure.caption);
+        assert!(
+            figure.caption.contains("1 rows with missing"),
+            "{}",
+            figure.caption
+        );
         assert!(found.dependence(1, 0, &at).is_err());
         assert!(found.dependence(0, 0, &at[1..]).is_err());
     }

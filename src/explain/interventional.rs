@@ -96,7 +96,9 @@ fn background_rule<M: TreeModel, B: Rows>(
     let mut picked = Vec::new();
     for (values, sums) in chunks {
         picked.extend(values);
-        base.iter_mut().zip(&sums).for_each(|(base, sum)| *base += sum);
+        base.iter_mut()
+            .zip(&sums)
+            .for_each(|(base, sum)| *base += sum);
     }
     for (base, start) in base.iter_mut().zip(&ensemble.base) {
         *base = start + ensemble.scale * *base / n as f64;
@@ -202,12 +204,16 @@ impl Rule for Against {
         }
     }
 
+    #[inline(always)]
     fn fill(&self, others: &Others, met: &[u64], out: &mut [f64]) {
         out.fill(0.0);
         let patterns = others.words.chunks(others.n_words);
         for (other, share) in patterns.zip(&others.shares) {
             let words = || met.iter().zip(other);
-            if words().zip(&others.all).any(|((a, b), all)| (a | b) != *all) {
+            if words()
+                .zip(&others.all)
+                .any(|((a, b), all)| (a | b) != *all)
+            {
                 continue;
             }
             let count = |words: &mut dyn Iterator<Item = u64>| -> usize {

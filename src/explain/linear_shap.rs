@@ -74,8 +74,16 @@ pub fn linear_shap(
     let n_features = predictor.features.len();
     let n_outputs = predictor.outputs.len();
     let lengths = [
-        ("coefficients by feature", n_features, predictor.coefficients.nrows()),
-        ("coefficients by output", n_outputs, predictor.coefficients.ncols()),
+        (
+            "coefficients by feature",
+            n_features,
+            predictor.coefficients.nrows(),
+        ),
+        (
+            "coefficients by output",
+            n_outputs,
+            predictor.coefficients.ncols(),
+        ),
         ("intercepts", n_outputs, predictor.intercepts.len()),
     ];
     for (what, expected, found) in lengths {
@@ -100,7 +108,9 @@ pub fn linear_shap(
     }
     let n = background.nrows() as f64;
     let columns = background.columns().into_iter();
-    let means: Vec<f64> = columns.map(|column| sum(column.iter().map(|value| value / n))).collect();
+    let means: Vec<f64> = columns
+        .map(|column| sum(column.iter().map(|value| value / n)))
+        .collect();
     let base = (0..n_outputs).map(|output| {
         let terms = predictor.coefficients.column(output);
         let terms = terms.iter().zip(&means).map(|(slope, mean)| slope * mean);
@@ -176,7 +186,9 @@ mod tests {
         assert!(refused(|predictor| drop(predictor.intercepts.pop())));
         assert!(refused(|predictor| drop(predictor.outputs.pop())));
         assert!(refused(|predictor| drop(predictor.features.pop())));
-        assert!(refused(|predictor| predictor.coefficients[[0, 0]] = f64::NAN));
+        assert!(refused(
+            |predictor| predictor.coefficients[[0, 0]] = f64::NAN
+        ));
         let with = |rows: Array2<f64>, background: Array2<f64>| {
             linear_shap(&predictor(), rows.view(), background.view())
         };
@@ -184,6 +196,9 @@ mod tests {
         assert!(with(sound.clone(), array![[f64::INFINITY, 0.0]]).is_err());
         assert!(with(sound.clone(), array![[0.0]]).is_err());
         assert!(with(sound.clone(), Array2::zeros((0, 2))).is_err());
-        assert_eq!(with(Array2::zeros((0, 2)), sound.clone()).unwrap().n_rows(), 0);
+        assert_eq!(
+            with(Array2::zeros((0, 2)), sound.clone()).unwrap().n_rows(),
+            0
+        );
     }
 }

@@ -81,7 +81,13 @@ pub(super) fn for_ways(tree: &Tree, column_of: &[u32], mut visit: impl FnMut(&Wa
 
 /// For every node and every row, whether the row would go left there: 1 or 0, node by node.
 /// `columns` are column-major.
-pub(super) fn answers(tree: &Tree, column_of: &[u32], columns: &[f64], n: usize, out: &mut Vec<u8>) {
+pub(super) fn answers(
+    tree: &Tree,
+    column_of: &[u32],
+    columns: &[f64],
+    n: usize,
+    out: &mut Vec<u8>,
+) {
     out.clear();
     out.resize(tree.nodes.len() * n, 0);
     for (node, out) in tree.nodes.iter().zip(out.chunks_mut(n.max(1))) {
@@ -107,7 +113,13 @@ pub(super) fn answers(tree: &Tree, column_of: &[u32], columns: &[f64], n: usize,
 }
 
 /// Which conditions of a way every row meets: bit `k % 8` of byte `k / 8 * n + row` is feature `k`.
-pub(super) fn conditions(way: &Way, answers: &[u8], n: usize, met: &mut Vec<u8>, out: &mut Vec<u8>) {
+pub(super) fn conditions(
+    way: &Way,
+    answers: &[u8],
+    n: usize,
+    met: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) {
     out.clear();
     out.resize(way.columns.len().div_ceil(8) * n, 0);
     met.clear();

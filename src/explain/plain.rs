@@ -280,7 +280,9 @@ impl PlainTrees {
                 for (tree, feeds) in self.trees.iter().zip(&self.feeds) {
                     let values = tree.value(tree.leaf(row));
                     let sums: &mut [f64] = &mut sums[first + *feeds as usize..];
-                    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                    sums.iter_mut()
+                        .zip(values)
+                        .for_each(|(sum, value)| *sum += value);
                 }
             }
             sums
@@ -386,7 +388,10 @@ mod tests {
     #[test]
     fn rows_are_checked() {
         let model = model(PlainTree::new(vec![cut([1, 2]), leaf(1.0), leaf(2.0)])).unwrap();
-        assert_eq!(model.raw(&array![[1.0], [1.5]]).unwrap(), array![[1.0], [2.0]]);
+        assert_eq!(
+            model.raw(&array![[1.0], [1.5]]).unwrap(),
+            array![[1.0], [2.0]]
+        );
         assert!(model.raw(&array![[1.0, 2.0]]).is_err());
         let error = model.raw(&array![[0.0], [f64::INFINITY]]).unwrap_err();
         let place = matches!(error.kind(), ErrorKind::NonFinite { row: Some(1), .. });

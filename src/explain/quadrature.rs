@@ -48,7 +48,10 @@ fn root(n: usize, i: usize) -> (f64, f64) {
         let (mut before, mut value) = (1.0, x);
         for k in 2..=n {
             let k = k as f64;
-            (before, value) = (value, ((2.0 * k - 1.0) * x * value - (k - 1.0) * before) / k);
+            (before, value) = (
+                value,
+                ((2.0 * k - 1.0) * x * value - (k - 1.0) * before) / k,
+            );
         }
         slope = degree * (before - x * value) / (1.0 - x * x);
         x -= value / slope;
@@ -88,7 +91,10 @@ mod tests {
             for degree in [0, 1, highest / 2, highest] {
                 let exact = 1.0 / (degree as f64 + 1.0);
                 let found = integral(&rule, |t| t.powi(degree as i32));
-                assert!((found / exact - 1.0).abs() < 2e-14, "{n_chunks} {degree} {found}");
+                assert!(
+                    (found / exact - 1.0).abs() < 2e-14,
+                    "{n_chunks} {degree} {found}"
+                );
             }
             let beyond = integral(&rule, |t| t.powi(highest as i32 + 1));
             let exact = 1.0 / (highest as f64 + 2.0);

@@ -123,8 +123,10 @@ fn hundreds_of_small_trees_are_as_enumerated() {
             ..SMALL
         };
         let model = model(shape, 1, seed);
-        let rows = rows(shape, 3, seed);
+        // Many rows share tables, few do not.
+        let rows = rows(shape, if seed % 4 == 0 { 3 } else { 50 }, seed);
         let found = tree_shap(&model, &rows).unwrap();
+        let rows = first(&rows, 3);
         let ensemble = model.ensemble();
         let tree = &ensemble.trees[0];
         n_zero += tree.nodes.iter().filter(|node| node.cover == 0.0).count();
@@ -154,9 +156,10 @@ fn small_trees_are_as_enumerated_against_a_background() {
             ..SMALL
         };
         let model = model(shape, 2, seed);
-        let rows = rows(shape, 2, seed);
+        let rows = rows(shape, if seed % 4 == 0 { 2 } else { 50 }, seed);
         let background = super::random_trees::rows(shape, 4, seed + 1000);
         let found = interventional_shap(&model, &rows, &background).unwrap();
+        let rows = first(&rows, 2);
         let trees = model.ensemble().trees;
         for output in 0..shape.n_outputs {
             let base = model.raw(&background).unwrap().column(output).sum() / 4.0;
@@ -166,7 +169,13 @@ fn small_trees_are_as_enumerated_against_a_background() {
                     let mut sum = NONE;
                     for other in background.rows() {
                         let mixed: Vec<f64> = (0..5)
-                            .map(|k| if known >> k & 1 == 1 { row[k] } else { other[k] })
+                            .map(|k| {
+                                if known >> k & 1 == 1 {
+                                    row[k]
+                                } else {
+                                    other[k]
+                                }
+                            })
                             .collect();
                         for tree in trees {
                             let value = tree.value(tree.leaf(&mixed))[output];
@@ -217,7 +226,7 @@ fn first(rows: &Array2<f64>, n: usize) -> Array2<f64> {
 
 /// Ways of 9 to 16, 17 to 64 and more than 64 features take other roads through the tables.
 #[test]
-fn long_ways_sum_to_predictions_and_obey_their_definition() {
+fn long_ways_sum_to_predictions() {
     for (n_leaves, n_features) in [(14, 13), (40, 30), (200, 150)] {
         let shape = Shape {
             n_features,
@@ -231,9 +240,51 @@ fn long_ways_sum_to_predictions_and_obey_their_definition() {
         let found = tree_shap(&model, &rows).unwrap();
         assert!(gap(&model, &found, &rows) < 1e-12, "{n_leaves}");
         let background = first(&rows, 30);
-        let found = interventional_shap(&model, &rows, &background).unwrap();
-        assert!(gap(&model, &found, &rows) < 1e-12, "{n_leaves}");
+        let against = interventional_shap(&model, &rows, &background).unwrap();
+        assert!(gap(&model, &against, &rows) < 1e-12, "{n_leaves}");
+        // Without tables.
+        let alone = first(&rows, 5);
+        let few = tree_shap(&model, &alone).unwrap();
+        assert_eq!(
+            few.values(),
+            found.values().slice_axis(Axis(0), (0..5).into())
+        );
+        let few = interventional_shap(&model, &alone, &background).unwrap();
+        assert_eq!(
+            few.values(),
+            against.values().slice_axis(Axis(0), (0..5).into())
+        );
     }
+}
+
+/// More than eight features on a way: two bytes of conditions, two chunks of points.
+#[test]
+fn longer_ways_are_as_enumerated() {
+    let mut longest = 0;
+    for seed in 0..6 {
+        let shape = Shape {
+            n_features: 12,
+            n_leaves: 16,
+            max_cover: 1,
+            chain: true,
+            ..SMALL
+        };
+        let model = model(shape, 1, seed);
+        let rows = rows(shape, 40, seed);
+        let found = tree_shap(&model, &rows).unwrap();
+        let tree = &model.ensemble().trees[0];
+        let identity: Vec<u32> = (0..12).collect();
+        super::paths::for_ways(tree, &identity, |way| {
+            longest = longest.max(way.columns.len())
+        });
+        let row = rows.row(0).to_vec();
+        let exact = shapley(12, |known| by_cover(tree, &row, known, 0, 0));
+        for (feature, exact) in exact.into_iter().enumerate() {
+            let what = || format!("seed {seed} feature {feature}");
+            assert_close(found.values()[[0, feature, 0]], exact, &what);
+        }
+    }
+    assert!(longest > 8, "{longest}");
 }
 
 /// A product of `n` conditions, known in closed form: `n` interchangeable features.
@@ -347,7 +398,11 @@ fn trees_feed_the_outputs_they_name_and_edges_hold() {
     let model = PlainTrees::new(["a"], ["u", "v"], vec![0.0, 10.0], trees).unwrap();
     let found = tree_shap(&model, &array![[1.0]]).unwrap();
     assert_eq!(found.base(), [0.5, 16.0]);
-    assert!((found.sum() - array![[1.0, 17.0]]).iter().all(|gap| gap.abs() < 1e-14));
+    assert!(
+        (found.sum() - array![[1.0, 17.0]])
+            .iter()
+            .all(|gap| gap.abs() < 1e-14)
+    );
     let none = Array2::<f64>::zeros((0, 1));
     assert_eq!(tree_shap(&model, &none).unwrap().values().dim(), (0, 1, 2));
     assert!(interventional_shap(&model, &array![[1.0]], &none).is_err());

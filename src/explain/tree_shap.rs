@@ -164,6 +164,7 @@ impl Rule for ByCover {
         }
     }
 
+    #[inline(always)]
     fn fill(&self, parts: &Parts, met: &[u64], out: &mut [f64]) {
         out.fill(0.0);
         let factors = parts.factors.chunks(parts.length);
@@ -176,13 +177,11 @@ impl Rule for ByCover {
                     product[lane] *= factor[lane];
                 }
             }
-            let unmet = dot(&product, of_unmet);
+            let unmet = -dot(&product, of_unmet);
             for (k, (slot, of_met)) in out.iter_mut().zip(of_met).enumerate() {
-                *slot += if holds(met, k) {
-                    dot(&product, of_met)
-                } else {
-                    -unmet
-                };
+                // Both, then one: the bits of a pattern cannot be predicted.
+                let met_or_not = [unmet, dot(&product, of_met)];
+                *slot += met_or_not[usize::from(holds(met, k))];
             }
         }
     }
