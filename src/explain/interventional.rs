@@ -184,7 +184,7 @@ impl Rule for Against {
         others.n_words = width;
         others.all.clear();
         others.all.resize(width, u64::MAX);
-        if length % 64 != 0 {
+        if !length.is_multiple_of(64) {
             others.all[width - 1] = (1 << (length % 64)) - 1;
         }
         conditions(way, answered, self.n, &mut others.met, &mut others.planes);
