@@ -5,6 +5,7 @@ pub mod design;
 pub mod error;
 pub mod estimator;
 pub mod evaluation;
+pub mod explain;
 pub mod ingest;
 mod kernel;
 pub mod matrix;

@@ -18,3 +18,4 @@ pub(crate) mod split;
 #[cfg(test)]
 mod tests;
 pub(crate) mod walk;
+pub(crate) mod model;
