@@ -170,14 +170,31 @@ impl Forest {
         }
     }
 
-    /// Raw scores of one row into `out` (one an output), summed in the order of [`Self::scores`].
+    /// Raw scores of one row into `out` (one an output), summed in the order of [`Self::scores`]. The
+    /// row goes down several trees together.
     #[inline]
     pub(crate) fn score(&self, row: &[f64], out: &mut [f64]) {
         out.copy_from_slice(&self.base);
-        let width = self.base.len();
-        for walks in self.walks.chunks(width) {
-            for (slot, walk) in out.iter_mut().zip(walks) {
-                *slot += walk.value(row);
+        let mut output = 0;
+        for walks in self.walks.chunks(LANES) {
+            let mut at = [0_u32; LANES];
+            loop {
+                let mut moved = 0;
+                for (at, walk) in at.iter_mut().zip(walks) {
+                    let next = walk.steps[*at as usize].next(&walk.sets, row);
+                    moved |= next ^ *at;
+                    *at = next;
+                }
+                if moved == 0 {
+                    break;
+                }
+            }
+            for (at, walk) in at.iter().zip(walks) {
+                out[output] += walk.values[*at as usize];
+                output += 1;
+                if output == out.len() {
+                    output = 0;
+                }
             }
         }
     }
