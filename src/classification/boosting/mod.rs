@@ -27,6 +27,7 @@
 //! missing values); Ke et al., *LightGBM*, NeurIPS 30, 2017 (bins, leaves best first).
 
 mod check;
+mod explain;
 mod fit;
 mod importance;
 mod model;

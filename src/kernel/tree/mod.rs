@@ -12,10 +12,10 @@ pub(crate) mod boost;
 pub(crate) mod flat;
 pub(crate) mod grow;
 pub(crate) mod histogram;
+pub(crate) mod model;
 pub(crate) mod partition;
 pub(crate) mod quantise;
 pub(crate) mod split;
 #[cfg(test)]
 mod tests;
 pub(crate) mod walk;
-pub(crate) mod model;
