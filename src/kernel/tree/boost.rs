@@ -154,8 +154,10 @@ fn run(
     gradients.take(objective, train, &scores);
     for iteration in 0..settings.n_trees {
         control.step("tree", iteration, Some(settings.n_trees))?;
-        let rows = drawn_rows(&used, settings, iteration);
-        let allowed = drawn_features(binner.bins.len(), settings, iteration);
+        // Counted from the first tree of all, so that going on draws what one run would have drawn.
+        let turn = before.len() / n_outputs + iteration;
+        let rows = drawn_rows(&used, settings, turn);
+        let allowed = drawn_features(binner.bins.len(), settings, turn);
         for output in 0..n_outputs {
             quantised.set(
                 scale,

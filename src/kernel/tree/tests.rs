@@ -244,6 +244,11 @@ fn a_weight_of_zero_is_absence_and_of_two_is_twice() {
 
 #[test]
 fn going_on_is_the_same_as_one_run() {
+    let drawn = || Settings {
+        row_share: 0.7,
+        feature_share: 0.5,
+        ..settings()
+    };
     let (rows, mut classes) = table(1_500, 8, 6);
     for kinds in [2, 3] {
         if kinds == 3 {
@@ -252,14 +257,14 @@ fn going_on_is_the_same_as_one_run() {
             }
         }
         let weights = vec![1.0; 1_500];
-        let whole = fit(&rows, &classes, &weights, &settings());
+        let whole = fit(&rows, &classes, &weights, &drawn());
         let half = fit(
             &rows,
             &classes,
             &weights,
             &Settings {
                 n_trees: 4,
-                ..settings()
+                ..drawn()
             },
         );
         let (binner, design) = binned(&rows);
@@ -281,7 +286,7 @@ fn going_on_is_the_same_as_one_run() {
             Some((&half.base, &half.trees)),
             &Settings {
                 n_trees: 6,
-                ..settings()
+                ..drawn()
             },
             &Control::silent(),
         )
