@@ -13,8 +13,6 @@
 //! The integrand is a polynomial of degree `d - 1`, hence `d / 2` points of Gauss and Legendre give it
 //! exactly, and no term is negative: nothing cancels.
 
-use std::sync::OnceLock;
-
 use crate::error::Result;
 use crate::estimator::Rows;
 use crate::estimator::input::RowsAccess;
@@ -104,8 +102,8 @@ fn means(tree: &Tree) -> Vec<f64> {
 
 /// Absent features are replaced by shares of covers.
 struct ByCover {
-    /// Rules of 1, 2, ... chunks of points, made when needed.
-    rules: Vec<OnceLock<Quadrature>>,
+    /// Rules of 1, 1, 2, 3, ... chunks of points.
+    rules: Vec<Quadrature>,
 }
 
 /// The integrand's parts at the points of a rule.
@@ -124,7 +122,9 @@ impl ByCover {
     /// For ways of at most this many features.
     fn new(longest: usize) -> Self {
         let n = longest.div_ceil(2 * LANES) + 1;
-        let rules = (0..n).map(|_| OnceLock::new()).collect();
+        let rules = (0..n)
+            .map(|chunks| Quadrature::new(chunks.max(1)))
+            .collect();
         Self { rules }
     }
 }
@@ -137,7 +137,7 @@ impl Rule for ByCover {
 
     fn leaf(&self, way: &Way, (): &(), parts: &mut Parts) {
         let n_chunks = way.columns.len().div_ceil(2 * LANES);
-        let rule = self.rules[n_chunks].get_or_init(|| Quadrature::new(n_chunks));
+        let rule = &self.rules[n_chunks];
         parts.length = way.columns.len();
         parts.factors.clear();
         parts.met.clear();
