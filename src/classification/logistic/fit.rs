@@ -77,6 +77,7 @@ impl LogisticRegressionValidParams {
             strengths: Strengths::Given(vec![self.strength]),
             schema: without_offset(schema, self.offset.as_deref())?,
             positional: false,
+            pilot: false,
         })
     }
 
@@ -158,6 +159,7 @@ where
         strengths,
         schema,
         positional,
+        pilot: true,
     };
     let target_batch = TargetBatch::Classes {
         codes: &codes,

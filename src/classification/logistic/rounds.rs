@@ -71,6 +71,9 @@ pub struct LogisticRounds {
     /// Features, the offset column left out.
     pub(super) schema: Schema,
     pub(super) positional: bool,
+    /// Whether a pilot may run: in memory only. Sums over part of a site's rows would say more of
+    /// fewer patients than the fit needs, and the site's disclosure rule may refuse them.
+    pub(super) pilot: bool,
 }
 
 /// What the coordinator remembers.
@@ -365,7 +368,8 @@ impl LogisticRounds {
         plan: Arc<Plan>,
         problem: Problem,
     ) -> Result<Next<LogisticQuestion, LogisticOutcome>> {
-        let pilot = state.null_loss.is_some() && self.pilot_pays(&problem, state.n_rows);
+        let pilot =
+            self.pilot && state.null_loss.is_some() && self.pilot_pays(&problem, state.n_rows);
         let (path, request) = if pilot {
             Path::pilot(problem.clone(), state.start)
         } else {
