@@ -1,16 +1,22 @@
 //! One tree, from the root to its leaves.
 
 use crate::design::binned::{Binner, Bins, GROUP, MISSING};
-use crate::design::bundle::{Bundles, CODES};
+use crate::design::bundle::{Bundles, CODES, Panel};
 use crate::kernel::tree::flat::{NO_SET, Node, Tree};
-use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, count, spread, subtract};
+use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, add, count, spread, subtract};
 use crate::kernel::tree::partition::{PARTITION_ROWS, partition, set_bit};
 use crate::kernel::tree::quantise::{Quantised, Scale, halves};
 use crate::kernel::tree::split::{Asked, Cut, Limits, Place, best_cut};
-use crate::numeric::parallel::{map_each, map_tasks};
+use crate::numeric::parallel::{map_each, map_tasks, threads};
 
 /// Below so many additions a second thread costs more than it brings.
 const WORTH_SHARING: usize = 20_000;
+
+/// Fewer rows are not counted by stretches: adding those up would cost more.
+const STRETCH_ROWS: usize = 4_096;
+
+/// Most stretches of a node, times panels: bounds the memory that their sums take.
+const MOST_STRETCHES: usize = 64;
 
 /// How a tree grows; checked by the caller.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +58,16 @@ pub(crate) struct Grown {
     pub(crate) leaves: Vec<(usize, usize, usize)>,
     /// Cut of every inner node by bins: for rows whose bins are at hand.
     pub(crate) by_bins: Vec<[u64; 4]>,
+}
+
+/// The parts of a histogram that each panel counts into.
+fn by_panel<'a>(
+    bundles: &'a Bundles,
+    histogram: &'a mut Histogram,
+) -> Vec<(&'a Panel, Vec<&'a mut Part>)> {
+    let mut parts = histogram.parts.iter_mut().map(|part| &mut **part);
+    let of_panel = |panel: &'a Panel| (panel, parts.by_ref().take(panel.groups.len()).collect());
+    bundles.panels.iter().map(of_panel).collect()
 }
 
 /// Grows trees on one design.
@@ -192,7 +208,7 @@ impl<'a> Grower<'a> {
     }
 
     fn histogram(&mut self) -> Histogram {
-        let n_groups = self.bundles.groups.len();
+        let n_groups = self.bundles.n_groups();
         self.pool.pop().unwrap_or_else(|| Histogram::new(n_groups))
     }
 
@@ -219,6 +235,20 @@ impl<'a> Grower<'a> {
         allowed: &[bool],
     ) -> [Vec<Cut>; 2] {
         type Task<'t> = (&'t mut Part, Option<&'t mut Part>, [Vec<Cut>; 2]);
+        let bundles = self.bundles;
+        let share = (rows.len() + 4 * CODES) * bundles.columns.len() >= WORTH_SHARING;
+        let stretches = match self.n_stretches(rows.len()) {
+            1 => Vec::new(),
+            n => self.count_stretches(rows, n),
+        };
+        // Few rows, but enough for two threads: a group is counted by the thread that searches it.
+        let by_group = stretches.is_empty() && share && bundles.panels.len() < threads();
+        if stretches.is_empty() && !by_group {
+            let mut tasks = by_panel(bundles, counted);
+            map_each(&mut tasks, share, |_, (panel, out)| {
+                count(bundles, panel, panel.groups.clone(), rows, &self.words, out);
+            });
+        }
         let mut parents = parent.map(|parent| parent.parts.iter_mut());
         let mut tasks: Vec<Task<'_>> = counted
             .parts
@@ -232,12 +262,25 @@ impl<'a> Grower<'a> {
                 )
             })
             .collect();
-        let n_columns = self.bundles.columns.len();
-        let share = (rows.len() + 4 * CODES) * n_columns >= WORTH_SHARING;
         map_each(&mut tasks, share, |group, (counted, parent, cuts)| {
-            count(self.bundles, group, rows, &self.words, counted);
+            if let Some((first, others)) = stretches.split_first() {
+                counted.copy_from_slice(&*first.parts[group]);
+                for other in others {
+                    add(counted, &other.parts[group], bundles.lanes(group));
+                }
+            } else if by_group {
+                let panel = bundles.panel_of(group);
+                count(
+                    bundles,
+                    panel,
+                    group..group + 1,
+                    rows,
+                    &self.words,
+                    &mut [counted],
+                );
+            }
             if let Some(parent) = parent {
-                subtract(parent, counted, self.bundles.lanes(group));
+                subtract(parent, counted, bundles.lanes(group));
             }
             let sides = [Some(&**counted), parent.as_deref()];
             for ((side, leaf), cuts) in sides.into_iter().zip(asking).zip(cuts) {
@@ -253,6 +296,34 @@ impl<'a> Grower<'a> {
             }
         }
         found
+    }
+
+    /// In how many stretches rows are counted; whole numbers add up to the same in any of them.
+    fn n_stretches(&self, n_rows: usize) -> usize {
+        let wanted = match threads() {
+            1 => 1,
+            n => 2 * n,
+        };
+        let most = (MOST_STRETCHES / self.bundles.panels.len().max(1)).min(wanted);
+        (n_rows / STRETCH_ROWS).min(most).max(1)
+    }
+
+    /// Sums of all columns over stretches of rows, each on its own.
+    fn count_stretches(&self, rows: &[u32], n: usize) -> Vec<Histogram> {
+        let length = rows.len().div_ceil(n);
+        let mut stretches: Vec<Histogram> = (0..n)
+            .map(|_| Histogram::new(self.bundles.n_groups()))
+            .collect();
+        let mut tasks = Vec::new();
+        let parts = rows.chunks(length).zip(self.words.chunks(length));
+        for (histogram, (rows, words)) in stretches.iter_mut().zip(parts) {
+            let of_panels = by_panel(self.bundles, histogram).into_iter();
+            tasks.extend(of_panels.map(|(panel, out)| (panel, rows, words, out)));
+        }
+        map_each(&mut tasks, true, |_, (panel, rows, words, out)| {
+            count(self.bundles, panel, panel.groups.clone(), rows, words, out);
+        });
+        stretches
     }
 
     /// Cuts a leaf in two.
