@@ -4,7 +4,7 @@ use crate::design::binned::{Binner, Bins, GROUP, MISSING};
 use crate::design::bundle::{Bundles, CODES, Panel};
 use crate::kernel::tree::flat::{NO_SET, Node, Tree};
 use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, add, count, spread, subtract};
-use crate::kernel::tree::partition::{PARTITION_ROWS, partition, set_bit};
+use crate::kernel::tree::partition::{partition, set_bit};
 use crate::kernel::tree::quantise::{Quantised, Scale, halves};
 use crate::kernel::tree::split::{Asked, Cut, Limits, Place, best_cut};
 use crate::numeric::parallel::{map_each, map_tasks, threads};
@@ -78,7 +78,6 @@ pub(crate) struct Grower<'a> {
     growth: &'a Growth,
     /// Histograms to use again.
     pool: Vec<Histogram>,
-    words: Vec<i64>,
     aside: Vec<u32>,
 }
 
@@ -89,7 +88,6 @@ impl<'a> Grower<'a> {
             bundles,
             growth,
             pool: Vec::new(),
-            words: Vec::new(),
             aside: Vec::new(),
         }
     }
@@ -123,7 +121,6 @@ impl<'a> Grower<'a> {
         };
         if self.may_be_cut(&root) && self.growth.max_leaves > 1 {
             let mut histogram = self.histogram();
-            self.gather(quantised, &rows);
             let [cuts, _] = self.pass(
                 &mut histogram,
                 None,
@@ -212,18 +209,7 @@ impl<'a> Grower<'a> {
         self.pool.pop().unwrap_or_else(|| Histogram::new(n_groups))
     }
 
-    fn gather(&mut self, quantised: &Quantised, rows: &[u32]) {
-        self.words.resize(rows.len(), 0);
-        let words = self.words.chunks_mut(PARTITION_ROWS);
-        let mut parts: Vec<_> = words.zip(rows.chunks(PARTITION_ROWS)).collect();
-        map_each(&mut parts, true, |_, (words, rows)| {
-            for (word, row) in words.iter_mut().zip(rows.iter()) {
-                *word = quantised.words[*row as usize];
-            }
-        });
-    }
-
-    /// Counts the gathered rows into `counted`, takes that from `parent`, and finds the best cut of
+    /// Counts the rows into `counted`, takes that from `parent`, and finds the best cut of
     /// every feature on either side that asks: all in one go, group by group.
     fn pass(
         &self,
@@ -235,18 +221,18 @@ impl<'a> Grower<'a> {
         allowed: &[bool],
     ) -> [Vec<Cut>; 2] {
         type Task<'t> = (&'t mut Part, Option<&'t mut Part>, [Vec<Cut>; 2]);
-        let bundles = self.bundles;
+        let (bundles, words) = (self.bundles, &quantised.words);
         let share = (rows.len() + 4 * CODES) * bundles.columns.len() >= WORTH_SHARING;
         let stretches = match self.n_stretches(rows.len()) {
             1 => Vec::new(),
-            n => self.count_stretches(rows, n),
+            n => self.count_stretches(rows, words, n),
         };
         // Few rows, but enough for two threads: a group is counted by the thread that searches it.
         let by_group = stretches.is_empty() && share && bundles.panels.len() < threads();
         if stretches.is_empty() && !by_group {
             let mut tasks = by_panel(bundles, counted);
             map_each(&mut tasks, share, |_, (panel, out)| {
-                count(bundles, panel, panel.groups.clone(), rows, &self.words, out);
+                count(bundles, panel, panel.groups.clone(), rows, words, out);
             });
         }
         let mut parents = parent.map(|parent| parent.parts.iter_mut());
@@ -275,7 +261,7 @@ impl<'a> Grower<'a> {
                     panel,
                     group..group + 1,
                     rows,
-                    &self.words,
+                    words,
                     &mut [counted],
                 );
             }
@@ -309,18 +295,17 @@ impl<'a> Grower<'a> {
     }
 
     /// Sums of all columns over stretches of rows, each on its own.
-    fn count_stretches(&self, rows: &[u32], n: usize) -> Vec<Histogram> {
+    fn count_stretches(&self, rows: &[u32], words: &[i64], n: usize) -> Vec<Histogram> {
         let length = rows.len().div_ceil(n);
         let mut stretches: Vec<Histogram> = (0..n)
             .map(|_| Histogram::new(self.bundles.n_groups()))
             .collect();
         let mut tasks = Vec::new();
-        let parts = rows.chunks(length).zip(self.words.chunks(length));
-        for (histogram, (rows, words)) in stretches.iter_mut().zip(parts) {
+        for (histogram, rows) in stretches.iter_mut().zip(rows.chunks(length)) {
             let of_panels = by_panel(self.bundles, histogram).into_iter();
-            tasks.extend(of_panels.map(|(panel, out)| (panel, rows, words, out)));
+            tasks.extend(of_panels.map(|(panel, out)| (panel, rows, out)));
         }
-        map_each(&mut tasks, true, |_, (panel, rows, words, out)| {
+        map_each(&mut tasks, true, |_, (panel, rows, out)| {
             count(self.bundles, panel, panel.groups.clone(), rows, words, out);
         });
         stretches
@@ -407,7 +392,6 @@ impl<'a> Grower<'a> {
         let small = usize::from(n_left * 2 > parent.end - parent.start);
         let mut counted = self.histogram();
         let (start, end) = (children[small].start, children[small].end);
-        self.gather(quantised, &rows[start..end]);
         let ask = |place: usize| wanted[place].then_some(&children[place]);
         let [of_small, of_large] = self.pass(
             &mut counted,
