@@ -10,6 +10,7 @@
 //! are bin [`MISSING`].
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -182,6 +183,18 @@ impl Binner {
     /// # Errors
     /// Those of alignment; [`crate::error::ErrorKind::NonFinite`] for an infinity.
     pub(crate) fn apply(&self, rows: RowsSource<'_>) -> Result<BinnedDesign> {
+        self.apply_range(rows, 0..rows.n_rows())
+    }
+
+    /// The bins of some of the rows.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub(crate) fn apply_range(
+        &self,
+        rows: RowsSource<'_>,
+        range: Range<usize>,
+    ) -> Result<BinnedDesign> {
         let readers = align(&self.schema, rows)?;
         let tables: Vec<Vec<u8>> = self
             .bins
@@ -189,7 +202,7 @@ impl Binner {
             .zip(&readers)
             .map(|(bins, reader)| level_table(bins, reader))
             .collect();
-        let n_rows = rows.n_rows();
+        let n_rows = range.len();
         let n_groups = self.bins.len().div_ceil(GROUP);
         let groups = map_tasks(n_groups, |group| {
             let mut out = vec![[0_u8; GROUP]; n_rows];
@@ -197,7 +210,7 @@ impl Binner {
             let mut codes = vec![0; CHUNK_ROWS];
             let first = group * GROUP;
             for (start, part) in out.chunks_mut(CHUNK_ROWS).enumerate() {
-                let start = start * CHUNK_ROWS;
+                let start = range.start + start * CHUNK_ROWS;
                 for position in first..(first + GROUP).min(self.bins.len()) {
                     let lane = position - first;
                     match &self.bins[position] {
@@ -240,7 +253,7 @@ impl Binner {
     pub(crate) fn for_values<T: Send>(
         &self,
         rows: RowsSource<'_>,
-        take: impl Fn(std::ops::Range<usize>, &[f64]) -> T + Sync + Send,
+        take: impl Fn(Range<usize>, &[f64]) -> T + Sync + Send,
     ) -> Result<Vec<T>> {
         let readers = align(&self.schema, rows)?;
         let tables: Vec<Vec<u8>> = self

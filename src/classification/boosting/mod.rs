@@ -26,19 +26,25 @@
 //! (drawing rows); Chen and Guestrin, KDD 2016, doi 10.1145/2939672.2939785 (second-order gains,
 //! missing values); Ke et al., *LightGBM*, NeurIPS 30, 2017 (bins, leaves best first).
 
+mod answer;
 mod check;
 mod explain;
 mod fit;
 mod importance;
+mod messages;
 mod model;
 mod params;
 mod predict;
+mod rounds;
 mod scorer;
 mod target;
 #[cfg(test)]
 mod tests;
 
+pub use answer::BoostingLocal;
 pub use importance::FeatureImportance;
+pub use messages::{BoostingPartial, BoostingQuestion};
 pub use model::GradientBoosting;
 pub use params::{Direction, GradientBoostingParams, GradientBoostingValidParams, Growth};
+pub use rounds::{BoostingOutcome, BoostingRounds, BoostingState};
 pub use scorer::BoostingScorer;

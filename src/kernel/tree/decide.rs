@@ -158,19 +158,24 @@ impl Rules<'_> {
         best.map(|(place, _, _)| place)
     }
 
-    /// Cuts a leaf in two, `n_left` of its rows going left.
+    /// Where missing values go that a cut says nothing of: with more of the rows. They are those to
+    /// come, and rows whose gradient rounds to nothing.
+    pub(crate) fn missing_goes_left(&self, n_left: u64, n_rows: u64) -> bool {
+        2 * n_left >= n_rows
+    }
+
+    /// Cuts a leaf in two, given how many rows go left and whether missing values do.
     pub(crate) fn split(
         &self,
         draft: &mut Draft,
         parent: &Leaf,
         cut: &Cut,
-        n_left: u64,
+        (n_left, missing_left): (u64, bool),
         scale: &Scale,
     ) -> [Leaf; 2] {
         let Draft { tree, by_bins } = draft;
         let n_right = parent.rows - n_left;
         let feature = cut.feature as usize;
-        let missing_left = cut.missing_left.unwrap_or(n_left >= n_right);
         let (left, right) = (tree.nodes.len(), tree.nodes.len() + 1);
         let (threshold, set) = match (cut.place, &self.binner.bins[feature]) {
             (Place::Number(bin), Bins::Number(edges)) => {

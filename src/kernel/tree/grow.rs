@@ -2,12 +2,12 @@
 //!
 //! [`decide`]: crate::kernel::tree::decide
 
-use crate::design::binned::{Binner, GROUP};
+use crate::design::binned::{Binner, GROUP, MISSING};
 use crate::design::bundle::{Bundles, CODES, Panel};
 use crate::kernel::tree::decide::{Draft, Growth, Leaf, Rules, left_bins, total};
 use crate::kernel::tree::flat::Tree;
 use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, add, count, spread, subtract};
-use crate::kernel::tree::partition::{PARTITION_ROWS, partition};
+use crate::kernel::tree::partition::{PARTITION_ROWS, partition, set_bit};
 use crate::kernel::tree::quantise::{Quantised, Scale};
 use crate::kernel::tree::split::Cut;
 use crate::numeric::parallel::{map_each, map_tasks, threads};
@@ -275,11 +275,18 @@ impl<'a> Grower<'a> {
         let rules = self.rules;
         let segment = &mut rows[parent.start..parent.end];
         let feature = cut.feature as usize;
-        let goes_left = left_bins(&cut);
-        let n_left = partition(self.bundles, feature, &goes_left, segment, &mut self.aside);
+        let mut goes_left = left_bins(&cut);
+        let mut n_left = partition(self.bundles, feature, &goes_left, segment, &mut self.aside);
+        let unseen = cut.missing_left.is_none()
+            && rules.missing_goes_left(n_left as u64, segment.len() as u64);
+        if unseen && self.bundles.places[feature].missing {
+            set_bit(&mut goes_left, MISSING, true);
+            n_left = partition(self.bundles, feature, &goes_left, segment, &mut self.aside);
+        }
         let middle = parent.start + n_left;
         let scale = &quantised.scale;
-        let [left, right] = rules.split(draft, &parent.leaf, &cut, n_left as u64, scale);
+        let sides = (n_left as u64, cut.missing_left.unwrap_or(unseen));
+        let [left, right] = rules.split(draft, &parent.leaf, &cut, sides, scale);
         let child = |leaf, start, end| Open {
             leaf,
             start,

@@ -11,11 +11,13 @@
 pub(crate) mod boost;
 pub(crate) mod decide;
 pub(crate) mod flat;
+pub(crate) mod gradient;
 pub(crate) mod grow;
 pub(crate) mod histogram;
 pub(crate) mod model;
 pub(crate) mod partition;
 pub(crate) mod quantise;
+pub(crate) mod shared;
 pub(crate) mod split;
 #[cfg(test)]
 mod tests;
