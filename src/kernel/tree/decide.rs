@@ -164,16 +164,17 @@ impl Rules<'_> {
         2 * n_left >= n_rows
     }
 
-    /// Cuts a leaf in two, given how many rows go left and whether missing values do.
+    /// Cuts a leaf in two, `n_left` of its rows going left; where missing values go is settled.
     pub(crate) fn split(
         &self,
         draft: &mut Draft,
         parent: &Leaf,
         cut: &Cut,
-        (n_left, missing_left): (u64, bool),
+        n_left: u64,
         scale: &Scale,
     ) -> [Leaf; 2] {
         let Draft { tree, by_bins } = draft;
+        let missing_left = cut.missing_left.unwrap_or(false);
         let n_right = parent.rows - n_left;
         let feature = cut.feature as usize;
         let (left, right) = (tree.nodes.len(), tree.nodes.len() + 1);
@@ -188,9 +189,7 @@ impl Rules<'_> {
             }
             (Place::Number(bin), Bins::Levels { .. }) => (f64::from(bin), NO_SET),
         };
-        let mut bins = left_bins(cut);
-        set_bit(&mut bins, MISSING, missing_left);
-        by_bins[parent.node] = bins;
+        by_bins[parent.node] = left_bins(cut);
         by_bins.extend([[0; 4]; 2]);
         tree.nodes[parent.node] = Node {
             feature: cut.feature,

@@ -7,7 +7,7 @@ use crate::design::bundle::{Bundles, CODES, Panel};
 use crate::kernel::tree::decide::{Draft, Growth, Leaf, Rules, left_bins, total};
 use crate::kernel::tree::flat::Tree;
 use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, add, count, spread, subtract};
-use crate::kernel::tree::partition::{PARTITION_ROWS, partition, set_bit};
+use crate::kernel::tree::partition::{partition, set_bit};
 use crate::kernel::tree::quantise::{Quantised, Scale};
 use crate::kernel::tree::split::Cut;
 use crate::numeric::parallel::{map_each, map_tasks, threads};
@@ -17,6 +17,12 @@ const WORTH_SHARING: usize = 20_000;
 
 /// Fewer rows are not counted by stretches: adding those up would cost more.
 const STRETCH_ROWS: usize = 4_096;
+
+/// A leaf of so many rows keeps all threads busy by itself.
+const ALONE_ROWS: usize = 32_768;
+
+/// Most leaves that are worked out at a time: some of them may never be cut.
+const MOST_AHEAD: usize = 4;
 
 /// Most stretches of a node, times panels: bounds the memory that their sums take.
 const MOST_STRETCHES: usize = 64;
@@ -28,6 +34,15 @@ struct Open {
     start: usize,
     end: usize,
     histogram: Option<Histogram>,
+    /// Its children, once they are worked out; its rows then stand as theirs.
+    children: Option<Box<[Open; 2]>>,
+}
+
+/// What working out children needs.
+#[derive(Debug)]
+struct Scratch {
+    counted: Histogram,
+    aside: Vec<u32>,
 }
 
 /// A grown tree and where its rows went.
@@ -59,8 +74,8 @@ pub(crate) struct Grower<'a> {
     bundles: &'a Bundles,
     /// Histograms to use again.
     pool: Vec<Histogram>,
-    words: Vec<i64>,
-    aside: Vec<u32>,
+    /// Rows on their way, to use again.
+    asides: Vec<Vec<u32>>,
 }
 
 impl<'a> Grower<'a> {
@@ -69,8 +84,7 @@ impl<'a> Grower<'a> {
             rules: Rules { binner, growth },
             bundles,
             pool: Vec::new(),
-            words: Vec::new(),
-            aside: Vec::new(),
+            asides: Vec::new(),
         }
     }
 
@@ -92,10 +106,10 @@ impl<'a> Grower<'a> {
             start: 0,
             end: rows.len(),
             histogram: None,
+            children: None,
         };
         if rules.may_be_cut(&root.leaf) && rules.growth.max_leaves > 1 {
             let mut histogram = self.histogram();
-            self.gather(quantised, &rows);
             let [cuts, _] = self.pass(
                 &mut histogram,
                 None,
@@ -112,10 +126,11 @@ impl<'a> Grower<'a> {
             let Some(next) = rules.next(open.iter().map(|open| &open.leaf)) else {
                 break;
             };
+            if open[next].children.is_none() {
+                self.prepare(&mut open, &mut rows, quantised, allowed);
+            }
             let parent = open.swap_remove(next);
-            let last = open.len() + 2 >= rules.growth.max_leaves;
-            let children = self.cut(parent, &mut draft, &mut rows, quantised, allowed, last);
-            open.extend(children);
+            open.extend(self.cut(parent, &mut draft, &quantised.scale));
         }
         open.sort_by_key(|open| open.leaf.node);
         let values = map_tasks(open.len(), |index| {
@@ -127,6 +142,9 @@ impl<'a> Grower<'a> {
         let mut leaves = Vec::with_capacity(open.len());
         for open in open {
             self.pool.extend(open.histogram);
+            for child in open.children.into_iter().flat_map(|pair| pair.into_iter()) {
+                self.pool.extend(child.histogram);
+            }
             leaves.push((open.leaf.node, open.start, open.end));
         }
         let valued = leaves.iter().zip(values);
@@ -145,18 +163,7 @@ impl<'a> Grower<'a> {
         self.pool.pop().unwrap_or_else(|| Histogram::new(n_groups))
     }
 
-    fn gather(&mut self, quantised: &Quantised, rows: &[u32]) {
-        self.words.resize(rows.len(), 0);
-        let words = self.words.chunks_mut(PARTITION_ROWS);
-        let mut parts: Vec<_> = words.zip(rows.chunks(PARTITION_ROWS)).collect();
-        map_each(&mut parts, true, |_, (words, rows)| {
-            for (word, row) in words.iter_mut().zip(rows.iter()) {
-                *word = quantised.words[*row as usize];
-            }
-        });
-    }
-
-    /// Counts the gathered rows into `counted`, takes that from `parent`, and finds the best cut of
+    /// Counts the rows into `counted`, takes that from `parent`, and finds the best cut of
     /// every feature on either side that asks: all in one go, group by group.
     fn pass(
         &self,
@@ -168,18 +175,18 @@ impl<'a> Grower<'a> {
         allowed: &[bool],
     ) -> [Vec<Cut>; 2] {
         type Task<'t> = (&'t mut Part, Option<&'t mut Part>, [Vec<Cut>; 2]);
-        let bundles = self.bundles;
+        let (bundles, words) = (self.bundles, &quantised.words);
         let share = (rows.len() + 4 * CODES) * bundles.columns.len() >= WORTH_SHARING;
         let stretches = match self.n_stretches(rows.len()) {
             1 => Vec::new(),
-            n => self.count_stretches(rows, n),
+            n => self.count_stretches(rows, words, n),
         };
         // Few rows, but enough for two threads: a group is counted by the thread that searches it.
         let by_group = stretches.is_empty() && share && bundles.panels.len() < threads();
         if stretches.is_empty() && !by_group {
             let mut tasks = by_panel(bundles, counted);
             map_each(&mut tasks, share, |_, (panel, out)| {
-                count(bundles, panel, panel.groups.clone(), rows, &self.words, out);
+                count(bundles, panel, panel.groups.clone(), rows, words, out);
             });
         }
         let mut parents = parent.map(|parent| parent.parts.iter_mut());
@@ -208,7 +215,7 @@ impl<'a> Grower<'a> {
                     panel,
                     group..group + 1,
                     rows,
-                    &self.words,
+                    words,
                     &mut [counted],
                 );
             }
@@ -242,97 +249,177 @@ impl<'a> Grower<'a> {
     }
 
     /// Sums of all columns over stretches of rows, each on its own.
-    fn count_stretches(&self, rows: &[u32], n: usize) -> Vec<Histogram> {
+    fn count_stretches(&self, rows: &[u32], words: &[i64], n: usize) -> Vec<Histogram> {
         let length = rows.len().div_ceil(n);
         let mut stretches: Vec<Histogram> = (0..n)
             .map(|_| Histogram::new(self.bundles.n_groups()))
             .collect();
         let mut tasks = Vec::new();
-        let parts = rows.chunks(length).zip(self.words.chunks(length));
-        for (histogram, (rows, words)) in stretches.iter_mut().zip(parts) {
+        for (histogram, rows) in stretches.iter_mut().zip(rows.chunks(length)) {
             let of_panels = by_panel(self.bundles, histogram).into_iter();
-            tasks.extend(of_panels.map(|(panel, out)| (panel, rows, words, out)));
+            tasks.extend(of_panels.map(|(panel, out)| (panel, rows, out)));
         }
-        map_each(&mut tasks, true, |_, (panel, rows, words, out)| {
+        map_each(&mut tasks, true, |_, (panel, rows, out)| {
             count(self.bundles, panel, panel.groups.clone(), rows, words, out);
         });
         stretches
     }
 
-    /// Cuts a leaf in two.
-    fn cut(
+    /// Works out the children of the leaf to cut next, and beside it those of leaves that will most
+    /// likely follow: small ones are cheaper one to a thread than one after the other by all threads.
+    fn prepare(
         &mut self,
-        parent: Open,
-        draft: &mut Draft,
+        open: &mut [Open],
         rows: &mut [u32],
         quantised: &Quantised,
         allowed: &[bool],
-        last: bool,
-    ) -> Vec<Open> {
-        let Some(cut) = parent.leaf.cut else {
-            return vec![parent];
+    ) {
+        let rules = self.rules;
+        // Cuts still to be made; what the last one leaves is not cut again.
+        let left = rules.growth.max_leaves - open.len();
+        let mut chosen: Vec<usize> = Vec::new();
+        while chosen.len() < left.min(threads()).min(MOST_AHEAD) {
+            let waits = |place: usize, open: &Open| {
+                open.children.is_none()
+                    && !chosen.contains(&place)
+                    && (chosen.is_empty() || open.end - open.start < ALONE_ROWS)
+            };
+            let places: Vec<usize> = (0..open.len())
+                .filter(|place| waits(*place, &open[*place]))
+                .collect();
+            let Some(best) = rules.next(places.iter().map(|place| &open[*place].leaf)) else {
+                break;
+            };
+            let place = places[best];
+            chosen.push(place);
+            if open[place].end - open[place].start >= ALONE_ROWS {
+                break;
+            }
+        }
+        let mut tasks: Vec<(&mut Open, &mut [u32], Scratch)> = Vec::new();
+        let mut chosen: Vec<&mut Open> = open
+            .iter_mut()
+            .enumerate()
+            .filter(|(place, _)| chosen.contains(place))
+            .map(|(_, open)| open)
+            .collect();
+        chosen.sort_by_key(|open| open.start);
+        let (mut rest, mut passed) = (rows, 0);
+        for open in chosen {
+            let (_, from) = rest.split_at_mut(open.start - passed);
+            let (segment, after) = from.split_at_mut(open.end - open.start);
+            (rest, passed) = (after, open.end);
+            let scratch = Scratch {
+                counted: self.histogram(),
+                aside: self.asides.pop().unwrap_or_default(),
+            };
+            tasks.push((open, segment, scratch));
+        }
+        let several = tasks.len() > 1;
+        map_each(&mut tasks, several, |_, (open, rows, scratch)| {
+            self.halve(open, rows, scratch, left > 1, quantised, allowed);
+        });
+        for (_, _, scratch) in tasks {
+            self.asides.push(scratch.aside);
+            if !scratch.counted.parts.is_empty() {
+                self.pool.push(scratch.counted);
+            }
+        }
+    }
+
+    /// Parts the rows of a leaf and, if `counting`, finds the best cuts of both sides.
+    fn halve(
+        &self,
+        open: &mut Open,
+        rows: &mut [u32],
+        scratch: &mut Scratch,
+        counting: bool,
+        quantised: &Quantised,
+        allowed: &[bool],
+    ) {
+        let Some(cut) = &mut open.leaf.cut else {
+            return;
         };
         let rules = self.rules;
-        let segment = &mut rows[parent.start..parent.end];
+        let mut goes_left = left_bins(cut);
         let feature = cut.feature as usize;
-        let mut goes_left = left_bins(&cut);
-        let mut n_left = partition(self.bundles, feature, &goes_left, segment, &mut self.aside);
-        let unseen = cut.missing_left.is_none()
-            && rules.missing_goes_left(n_left as u64, segment.len() as u64);
-        if unseen && self.bundles.places[feature].missing {
-            set_bit(&mut goes_left, MISSING, true);
-            n_left = partition(self.bundles, feature, &goes_left, segment, &mut self.aside);
+        let mut n_left = partition(self.bundles, feature, &goes_left, rows, &mut scratch.aside);
+        if cut.missing_left.is_none() {
+            let goes = rules.missing_goes_left(n_left as u64, rows.len() as u64);
+            cut.missing_left = Some(goes);
+            if goes && self.bundles.places[feature].missing {
+                set_bit(&mut goes_left, MISSING, true);
+                n_left = partition(self.bundles, feature, &goes_left, rows, &mut scratch.aside);
+            }
         }
-        let middle = parent.start + n_left;
-        let scale = &quantised.scale;
-        let sides = (n_left as u64, cut.missing_left.unwrap_or(unseen));
-        let [left, right] = rules.split(draft, &parent.leaf, &cut, sides, scale);
+        let cut = *cut;
+        let middle = open.start + n_left;
+        let sizes = [n_left, rows.len() - n_left];
+        let sides = sizes.map(|size| (0, size as u64));
+        let [left, right] = rules.children(&open.leaf, &cut, sides, &quantised.scale);
         let child = |leaf, start, end| Open {
             leaf,
             start,
             end,
             histogram: None,
+            children: None,
         };
-        let mut children = vec![
-            child(left, parent.start, middle),
-            child(right, middle, parent.end),
+        let mut children = [
+            child(left, open.start, middle),
+            child(right, middle, open.end),
         ];
         let wanted = [0, 1].map(|side: usize| rules.may_be_cut(&children[side].leaf));
-        let Some(mut histogram) = parent.histogram else {
-            return children;
+        let parent = match &mut open.histogram {
+            Some(histogram) if counting && wanted != [false, false] => histogram,
+            _ => {
+                open.children = Some(Box::new(children));
+                return;
+            }
         };
-        if last || wanted == [false, false] {
-            self.pool.push(histogram);
-            return children;
-        }
         // The smaller child is counted, the other one is what is left of the parent.
-        let small = usize::from(n_left * 2 > parent.end - parent.start);
-        let mut counted = self.histogram();
-        let (start, end) = (children[small].start, children[small].end);
-        self.gather(quantised, &rows[start..end]);
+        let (of_left, of_right) = rows.split_at(n_left);
+        let of_side = [of_left, of_right];
+        let small = usize::from(n_left > sizes[1]);
         let ask = |place: usize| wanted[place].then_some(&children[place].leaf);
         let [of_small, of_large] = self.pass(
-            &mut counted,
-            Some(&mut histogram),
-            &rows[start..end],
+            &mut scratch.counted,
+            Some(parent),
+            of_side[small],
             [ask(small), ask(1 - small)],
             quantised,
             allowed,
         );
-        let sides = [(small, counted, of_small), (1 - small, histogram, of_large)];
-        for (place, histogram, cuts) in sides {
+        let counted = std::mem::take(&mut scratch.counted);
+        let rest = std::mem::take(parent);
+        open.histogram = None;
+        for (place, histogram, cuts) in [(small, counted, of_small), (1 - small, rest, of_large)] {
+            let child = &mut children[place];
             if wanted[place] {
-                let Open {
-                    leaf, start, end, ..
-                } = &children[place];
-                let cut = self.settle(cuts, leaf, &histogram, quantised, &rows[*start..*end]);
-                children[place].leaf.cut = cut;
-                children[place].histogram = Some(histogram);
-            } else {
-                self.pool.push(histogram);
+                let rows = of_side[place];
+                child.leaf.cut = self.settle(cuts, &child.leaf, &histogram, quantised, rows);
+            }
+            child.histogram = Some(histogram);
+        }
+        open.children = Some(Box::new(children));
+    }
+
+    /// Cuts a leaf whose children are worked out.
+    fn cut(&mut self, parent: Open, draft: &mut Draft, scale: &Scale) -> Vec<Open> {
+        self.pool.extend(parent.histogram);
+        let (Some(cut), Some(mut children)) = (parent.leaf.cut, parent.children) else {
+            return Vec::new();
+        };
+        let n_left = (children[0].end - children[0].start) as u64;
+        let leaves = self.rules.split(draft, &parent.leaf, &cut, n_left, scale);
+        for (child, leaf) in children.iter_mut().zip(leaves) {
+            let cut = child.leaf.cut;
+            child.leaf = leaf;
+            child.leaf.cut = cut;
+            if child.leaf.cut.is_none() {
+                self.pool.extend(child.histogram.take());
             }
         }
-        children
+        children.into_iter().collect()
     }
 
     /// The best cuts of the features of one group.

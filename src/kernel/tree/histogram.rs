@@ -46,23 +46,26 @@ impl Histogram {
 /// Rows whose lines are fetched together, then counted group by group.
 const STRIP: usize = 1_024;
 
-/// Sums of the groups of a panel that `groups` names, over rows; `words` are theirs, in the same order.
+/// Sums of the groups of a panel that `groups` names, over rows in rising order; `all_words` are
+/// those of all rows.
 pub(crate) fn count(
     bundles: &Bundles,
     panel: &Panel,
     groups: Range<usize>,
     rows: &[u32],
-    words: &[i64],
+    all_words: &[i64],
     out: &mut [&mut Part],
 ) {
     let mut sums = vec![[[0_i64; CODES]; GROUP]; groups.len()];
     let mut lines = Vec::new();
     let places = groups.start - panel.groups.start..groups.end - panel.groups.start;
     let mut first = true;
-    for (rows, words) in rows.chunks(BLOCK).zip(words.chunks(BLOCK)) {
-        for (rows, words) in rows.chunks(STRIP).zip(words.chunks(STRIP)) {
+    let mut gathered = [0; STRIP];
+    for rows in rows.chunks(BLOCK) {
+        for rows in rows.chunks(STRIP) {
             let (first, last) = (rows[0] as usize, rows[rows.len() - 1] as usize);
             if last - first + 1 == rows.len() {
+                let words = &all_words[first..=last];
                 let step = panel.groups.len();
                 let codes = &panel.codes[first * step..(last + 1) * step];
                 for (place, (sums, group)) in sums.iter_mut().zip(groups.clone()).enumerate() {
@@ -73,6 +76,10 @@ pub(crate) fn count(
             }
             // Nothing but fetching: many lines are then under way at a time.
             lines.resize(places.len() * STRIP, [0; GROUP]);
+            let words = &mut gathered[..rows.len()];
+            for (word, row) in words.iter_mut().zip(rows) {
+                *word = all_words[*row as usize];
+            }
             match places.len() {
                 1 => fetch::<1>(panel, places.start, rows, &mut lines),
                 2 => fetch::<2>(panel, places.start, rows, &mut lines),
@@ -244,12 +251,8 @@ mod tests {
         let mut quantised = Quantised::default();
         quantised.set(scale, &gradients, &curvatures);
         let rows: Vec<u32> = (0..n as u32).filter(|row| row % 7 != 3).collect();
-        let words: Vec<i64> = rows
-            .iter()
-            .map(|row| quantised.words[*row as usize])
-            .collect();
         let n_groups = bundles.n_groups();
-        let counted = |rows: &[u32], words: &[i64]| {
+        let counted = |rows: &[u32]| {
             let mut histogram = Histogram::new(n_groups);
             let mut parts: Vec<&mut Part> =
                 histogram.parts.iter_mut().map(|part| &mut **part).collect();
@@ -260,13 +263,13 @@ mod tests {
                     panel,
                     groups.clone(),
                     rows,
-                    words,
+                    &quantised.words,
                     &mut parts[groups],
                 );
             }
             histogram
         };
-        let whole = counted(&rows, &words);
+        let whole = counted(&rows);
         let mut slots = [Slot::default(); SLOTS];
         for feature in 0..n_features {
             let place = bundles.places[feature];
@@ -274,7 +277,8 @@ mod tests {
             let sums = &whole.parts[column / GROUP][column % GROUP];
             spread(sums, bundles.columns[column].0, place, &mut slots);
             let mut expected = vec![Slot::default(); SLOTS];
-            for (row, word) in rows.iter().zip(&words) {
+            for row in &rows {
+                let word = &quantised.words[*row as usize];
                 let slot = &mut expected[bin(*row as usize, feature) as usize];
                 let (gradient, curvature) = halves(*word);
                 slot.gradient += gradient;
@@ -290,8 +294,8 @@ mod tests {
         }
         let mut rest = whole;
         let half = rows.len() / 3;
-        let child = counted(&rows[..half], &words[..half]);
-        let other = counted(&rows[half..], &words[half..]);
+        let child = counted(&rows[..half]);
+        let other = counted(&rows[half..]);
         for group in 0..n_groups {
             subtract(
                 &mut rest.parts[group],

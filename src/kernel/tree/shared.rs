@@ -41,8 +41,9 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    fn of(cut: &Cut, missing: bool, left: u32) -> Self {
+    fn of(cut: &Cut, left: u32) -> Self {
         let feature = cut.feature;
+        let missing = cut.missing_left == Some(true);
         match cut.place {
             Place::Number(last) => Self::Upto {
                 feature,
@@ -292,9 +293,8 @@ struct Trial {
     leaf: Leaf,
     parent: usize,
     sums: Option<Vec<BinSum>>,
-    /// Rows that its cut sends left, and where missing values go.
+    /// Rows that its cut sends left.
     n_left: u64,
-    missing_left: bool,
     /// The left one of its children.
     left: Option<usize>,
 }
@@ -328,7 +328,7 @@ impl Growing {
             return vec![Step::Leaf(0.0)];
         }
         let step = |trial: &Trial| match (trial.left, &trial.leaf.cut) {
-            (Some(left), Some(cut)) => Step::of(cut, trial.missing_left, left as u32),
+            (Some(left), Some(cut)) => Step::of(cut, left as u32),
             _ => Step::Leaf(0.0),
         };
         self.trials.iter().map(step).collect()
@@ -395,19 +395,25 @@ impl Growing {
             let (slots, rows) = of(feature)?;
             rules.best(leaf, feature, &slots, total(&slots), Some(&rows), scale)
         });
-        if let Some((cut, (_, rows))) = cut.and_then(|cut| Some((cut, of(cut.feature as usize)?))) {
-            let bins = left_bins(&cut);
-            let to_left = rows
-                .iter()
-                .enumerate()
-                .filter(|(bin, _)| holds(&bins, *bin));
-            let n_left: u64 = to_left.map(|(_, rows)| u64::from(*rows)).sum();
-            let unseen = cut.missing_left.is_none() && rules.missing_goes_left(n_left, leaf.rows);
-            trial.missing_left = cut.missing_left.unwrap_or(unseen);
-            let missing = if unseen { rows[SLOTS - 1] } else { 0 };
-            trial.n_left = (n_left + u64::from(missing)).min(leaf.rows);
+        let settled = cut.and_then(|mut cut| {
+            let (_, rows) = of(cut.feature as usize)?;
+            let n_left = |cut: &Cut| -> u64 {
+                let bins = left_bins(cut);
+                let to_left = rows
+                    .iter()
+                    .enumerate()
+                    .filter(|(bin, _)| holds(&bins, *bin));
+                to_left.map(|(_, rows)| u64::from(*rows)).sum()
+            };
+            if cut.missing_left.is_none() {
+                cut.missing_left = Some(rules.missing_goes_left(n_left(&cut), leaf.rows));
+            }
+            Some((cut, n_left(&cut).min(leaf.rows)))
+        });
+        if let Some((cut, n_left)) = settled {
+            trial.leaf.cut = Some(cut);
+            trial.n_left = n_left;
         }
-        trial.leaf.cut = cut;
         trial.sums = Some(sums);
     }
 
@@ -480,9 +486,8 @@ impl Growing {
             }
             let (parent, _) = open.swap_remove(next);
             let Some(cut) = parent.cut else { break };
-            let (n_left, missing_left) = (trial.n_left, trial.missing_left);
-            let scale = ground.scale;
-            let children = rules.split(&mut draft, &parent, &cut, (n_left, missing_left), scale);
+            let (n_left, scale) = (trial.n_left, ground.scale);
+            let children = rules.split(&mut draft, &parent, &cut, n_left, scale);
             for (side, mut child) in children.into_iter().enumerate() {
                 let at = trial.left.map_or(0, |left| left + side);
                 // As in memory: what the last cut leaves is not looked at.
@@ -513,7 +518,6 @@ impl Trial {
             parent,
             sums: None,
             n_left: 0,
-            missing_left: false,
             left: None,
         }
     }
