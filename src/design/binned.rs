@@ -1,4 +1,5 @@
-//! Features as bins of one byte, for trees: edges are learnt on training rows, then applied to any.
+//! Features as bins of one byte, for trees: edges are learnt on training rows, then applied to any
+//! (`edges` says how).
 //!
 //! ```text
 //!   rows of 8 features side by side:  | f0 f1 ... f7 | f0 f1 ... f7 | ...   group 0

@@ -75,6 +75,11 @@ impl Stretch {
         i128::from(key.checked_shr(self.shift).unwrap_or(0)) - i128::from(self.first)
     }
 
+    /// First bits of its first key.
+    fn prefix(&self) -> usize {
+        (self.first << self.shift >> REST) as usize
+    }
+
     /// The cells of all keys by their first bits.
     fn all() -> Self {
         Self {
@@ -274,23 +279,25 @@ fn between(low: f64, high: f64) -> f64 {
 /// Edges of a column; NaN is absence, `weights` are whole and `None` where all are alike.
 pub(crate) fn edges_of(column: &[f64], weights: Option<&[u64]>, max_bins: usize) -> Vec<f64> {
     let mut search = Search::new(max_bins);
-    let mut runs = Vec::new();
+    let mut runs = None;
     if column.len() > FEW_ROWS {
         search.advance(by_prefix(column, weights));
-        let stretches = search.asked().to_vec();
-        search.advance(by_stretch_of_prefix(column, weights, &stretches));
-        if !search.asked().is_empty() {
-            let mut among = vec![false; PREFIXES];
-            for stretch in search.asked() {
-                among[(stretch.first << stretch.shift >> REST) as usize] = true;
-            }
-            runs = runs_of(column, weights, |key| among[(key >> REST) as usize]);
-        }
-    } else {
-        runs = runs_of(column, weights, |_| true);
     }
     while !search.asked().is_empty() {
-        let counted = count_runs(&runs, search.asked(), search.stage == 0);
+        let asked = search.asked();
+        let tabled = column.len() > FEW_ROWS && one_a_prefix(asked);
+        let counted = if tabled && runs.is_none() {
+            by_stretch_of_prefix(column, weights, asked)
+        } else {
+            let runs = runs.get_or_insert_with(|| {
+                let mut among = vec![column.len() <= FEW_ROWS; PREFIXES];
+                for stretch in asked {
+                    among[stretch.prefix()] = true;
+                }
+                runs_of(column, weights, |key| among[(key >> REST) as usize])
+            });
+            count_runs(runs, asked, search.stage == 0)
+        };
         search.advance(counted);
     }
     search.edges()
@@ -403,20 +410,32 @@ fn by_prefix(column: &[f64], weights: Option<&[u64]>) -> Vec<Cell> {
         .collect()
 }
 
-/// The second stage in a table: every stretch is one prefix.
+/// Whether stretches, in order, lie within prefixes of their own; those after the first stage lie
+/// within one at least.
+fn one_a_prefix(stretches: &[Stretch]) -> bool {
+    let apart = |pair: &[Stretch]| pair[0].prefix() < pair[1].prefix();
+    stretches.windows(2).all(apart)
+}
+
+/// A later stage in a table, for stretches within prefixes of their own.
 fn by_stretch_of_prefix(
     column: &[f64],
     weights: Option<&[u64]>,
     stretches: &[Stretch],
 ) -> Vec<Cell> {
-    const LOW: u64 = (1 << REST) - 1;
-    // Prefixes of no stretch, those of missing values, add to a cell of their own, the first.
-    let mut places = vec![(0_u32, REST); PREFIXES];
+    // Keys of no stretch add to a cell of their own, the first.
+    let mut of_prefix = vec![0_u32; PREFIXES];
+    let nowhere = Stretch {
+        first: 0,
+        shift: 0,
+        cells: 0,
+    };
+    let mut places = vec![(0, nowhere)];
     let mut n_cells = 1;
     for stretch in stretches {
-        let prefix = stretch.first >> (REST - stretch.shift);
-        places[prefix as usize] = (n_cells, stretch.shift);
-        n_cells += stretch.cells;
+        of_prefix[stretch.prefix()] = places.len() as u32;
+        places.push((n_cells, *stretch));
+        n_cells += stretch.cells as usize;
     }
     let empty = Cell {
         number: 0,
@@ -425,11 +444,14 @@ fn by_stretch_of_prefix(
         least: u64::MAX,
         most: 0,
     };
-    let mut cells = vec![empty; n_cells as usize];
+    let mut cells = vec![empty; n_cells];
     for (row, value) in column.iter().enumerate() {
         let key = key(*value);
-        let (first, shift) = places[(key >> REST) as usize];
-        let cell = &mut cells[first as usize + ((key & LOW) >> shift) as usize];
+        let (number, stretch) = &places[of_prefix[(key >> REST) as usize] as usize];
+        let place = (key >> (stretch.shift & 63)).wrapping_sub(stretch.first);
+        let within = place < u64::from(stretch.cells);
+        let place = if within { number + place as usize } else { 0 };
+        let cell = &mut cells[place];
         cell.rows += 1;
         cell.weight += weight_of(weights, row);
         cell.least = cell.least.min(key);

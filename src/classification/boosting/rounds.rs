@@ -113,7 +113,9 @@ impl GradientBoostingValidParams {
     /// its lineage.
     ///
     /// Questions hold the trees so far: over a network a fit of `t` trees sends about
-    /// `t^2 x leaves x depth x 6` bytes to every site, and receives `24 x bins` bytes a node.
+    /// `t^2 x leaves x depth x 6` bytes to every site, and receives up to `24 x bins` bytes a node. A
+    /// [`Stream`](crate::estimator::rounds::Stream) keeps nothing between rounds and makes bins and
+    /// scores anew in each.
     ///
     /// # Errors
     /// As [`Self::fit_with_control`], and those of the source; [`ErrorKind::MissingKeys`] where rows

@@ -6,6 +6,9 @@
 //!                                               +- larger child = parent - smaller
 //! ```
 //!
+//! `decide` says which leaf is cut and where; `grow` counts for it in memory, `shared` from what
+//! holders of rows answer.
+//!
 //! Sums are whole numbers, hence the same in any order: at any number of threads, in any shards.
 
 pub(crate) mod boost;
