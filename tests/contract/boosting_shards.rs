@@ -259,6 +259,36 @@ fn streams_and_empty_shards_change_nothing() {
 }
 
 #[test]
+fn a_tree_takes_about_as_many_rounds_as_it_is_deep() {
+    let rows = rows(&["false", "true"], false);
+    let batch = rows.batch(&(0..6_000).collect::<Vec<_>>(), false);
+    for params in [
+        small().n_trees(1).max_leaves(31),
+        small().n_trees(5).max_leaves(31),
+    ] {
+        let valid = params.check().expect("settings");
+        let rounds: BoostingRounds = valid.rounds(rows.matrix.schema()).expect("rounds");
+        let mut party = Party::new(&rounds, &batch, OPEN).expect("a party");
+        let mut questions = 0;
+        let link: Link<'_> = Box::new(|question: &[u8]| {
+            questions += 1;
+            party.respond(question)
+        });
+        let mut parties = Parties::new(vec![link]);
+        let model = valid.fit_over(&rounds, &mut parties, &Control::silent());
+        let model = model.expect("a party");
+        drop(parties);
+        // Census, cells and bins; then a round a level, and one for the leaves of every tree.
+        let most = 10 + model.n_trees() * (model.depth() + 3);
+        assert!(
+            questions <= most,
+            "{questions} rounds, depth {}",
+            model.depth()
+        );
+    }
+}
+
+#[test]
 fn strangers_are_refused() {
     let rows = rows(&["false", "true"], false);
     let schema = rows.matrix.schema();
