@@ -10,6 +10,8 @@
 mod bad_input;
 #[path = "contract/boosting.rs"]
 mod boosting;
+#[path = "contract/boosting_shards.rs"]
+mod boosting_shards;
 #[path = "contract/data.rs"]
 mod data;
 #[path = "contract/laws.rs"]

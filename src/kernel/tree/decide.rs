@@ -158,7 +158,13 @@ impl Rules<'_> {
         best.map(|(place, _, _)| place)
     }
 
-    /// Cuts a leaf in two, `n_left` of its rows going left.
+    /// Where missing values go that a cut says nothing of: with more of the rows. They are those to
+    /// come, and rows whose gradient rounds to nothing.
+    pub(crate) fn missing_goes_left(&self, n_left: u64, n_rows: u64) -> bool {
+        2 * n_left >= n_rows
+    }
+
+    /// Cuts a leaf in two, `n_left` of its rows going left; where missing values go is settled.
     pub(crate) fn split(
         &self,
         draft: &mut Draft,
@@ -168,9 +174,9 @@ impl Rules<'_> {
         scale: &Scale,
     ) -> [Leaf; 2] {
         let Draft { tree, by_bins } = draft;
+        let missing_left = cut.missing_left.unwrap_or(false);
         let n_right = parent.rows - n_left;
         let feature = cut.feature as usize;
-        let missing_left = cut.missing_left.unwrap_or(n_left >= n_right);
         let (left, right) = (tree.nodes.len(), tree.nodes.len() + 1);
         let (threshold, set) = match (cut.place, &self.binner.bins[feature]) {
             (Place::Number(bin), Bins::Number(edges)) => {
@@ -183,9 +189,7 @@ impl Rules<'_> {
             }
             (Place::Number(bin), Bins::Levels { .. }) => (f64::from(bin), NO_SET),
         };
-        let mut bins = left_bins(cut);
-        set_bit(&mut bins, MISSING, missing_left);
-        by_bins[parent.node] = bins;
+        by_bins[parent.node] = left_bins(cut);
         by_bins.extend([[0; 4]; 2]);
         tree.nodes[parent.node] = Node {
             feature: cut.feature,

@@ -2,12 +2,12 @@
 //!
 //! [`decide`]: crate::kernel::tree::decide
 
-use crate::design::binned::{Binner, GROUP};
+use crate::design::binned::{Binner, GROUP, MISSING};
 use crate::design::bundle::{Bundles, CODES, Panel};
 use crate::kernel::tree::decide::{Draft, Growth, Leaf, Rules, left_bins, total};
 use crate::kernel::tree::flat::Tree;
 use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, add, count, spread, subtract};
-use crate::kernel::tree::partition::partition;
+use crate::kernel::tree::partition::{partition, set_bit};
 use crate::kernel::tree::quantise::{Quantised, Scale};
 use crate::kernel::tree::split::Cut;
 use crate::numeric::parallel::{map_each, map_tasks, threads};
@@ -343,11 +343,22 @@ impl<'a> Grower<'a> {
         quantised: &Quantised,
         allowed: &[bool],
     ) {
-        let Some(cut) = open.leaf.cut else { return };
+        let Some(cut) = &mut open.leaf.cut else {
+            return;
+        };
         let rules = self.rules;
-        let goes_left = left_bins(&cut);
+        let mut goes_left = left_bins(cut);
         let feature = cut.feature as usize;
-        let n_left = partition(self.bundles, feature, &goes_left, rows, &mut scratch.aside);
+        let mut n_left = partition(self.bundles, feature, &goes_left, rows, &mut scratch.aside);
+        if cut.missing_left.is_none() {
+            let goes = rules.missing_goes_left(n_left as u64, rows.len() as u64);
+            cut.missing_left = Some(goes);
+            if goes && self.bundles.places[feature].missing {
+                set_bit(&mut goes_left, MISSING, true);
+                n_left = partition(self.bundles, feature, &goes_left, rows, &mut scratch.aside);
+            }
+        }
+        let cut = *cut;
         let middle = open.start + n_left;
         let sizes = [n_left, rows.len() - n_left];
         let sides = sizes.map(|size| (0, size as u64));

@@ -8,8 +8,9 @@ use crate::design::align::schema_of;
 use crate::design::binned::{BinnedDesign, Binner, Bins};
 use crate::design::bundle::Bundles;
 use crate::estimator::{Control, RowsSource};
-use crate::kernel::tree::boost::{Boosted, Labelled, Objective, Order, Settings, boost};
+use crate::kernel::tree::boost::{Boosted, Labelled, Order, Settings, boost};
 use crate::kernel::tree::decide::Growth;
+use crate::kernel::tree::gradient::Objective;
 use crate::kernel::tree::grow::Grower;
 use crate::kernel::tree::quantise::{Quantised, Scale};
 use crate::numeric::seed::{shuffle, stream, uniform};
@@ -74,6 +75,7 @@ fn fit(rows: &Array2<f64>, classes: &[u32], weights: &[f64], settings: &Settings
         design: &design,
         classes,
         weights,
+        draws: None,
     };
     let objective = match classes.iter().max() {
         Some(2..) => Objective::Classes(3),
@@ -281,6 +283,7 @@ fn going_on_is_the_same_as_one_run() {
             design: &design,
             classes: &classes,
             weights: &weights,
+            draws: None,
         };
         let objective = if kinds == 2 {
             Objective::Binary
@@ -374,6 +377,7 @@ fn early_stopping_keeps_the_best() {
         design: &design,
         classes: &classes,
         weights,
+        draws: None,
     };
     let settings = Settings {
         n_trees: 200,
