@@ -6,7 +6,7 @@ use crate::estimator::figure::{Axis, Figure, Shape};
 
 /// How much worse predictions get when a feature, or a group of them, is permuted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FeatureImportance {
+pub struct PermutedFeature {
     /// Name of the feature or of the group.
     pub name: String,
     /// The features permuted together; one, but for a group.
@@ -29,7 +29,7 @@ pub struct FeatureImportance {
     pub upper: Option<f64>,
 }
 
-impl FeatureImportance {
+impl PermutedFeature {
     /// Model reliance as a ratio: loss after permuting over loss before (Fisher, Rudin and Dominici's
     /// own scale); `None` where the loss before is not above zero.
     pub fn ratio(&self, baseline: f64) -> Option<f64> {
@@ -53,19 +53,19 @@ pub struct PermutationImportance {
     /// Confidence level of the intervals.
     pub level: f64,
     /// Groups in the order given, then features in the order of columns.
-    pub features: Vec<FeatureImportance>,
+    pub features: Vec<PermutedFeature>,
 }
 
 impl PermutationImportance {
     /// The features, most important first, ties in their order.
-    pub fn ranked(&self) -> Vec<&FeatureImportance> {
-        let mut ranked: Vec<&FeatureImportance> = self.features.iter().collect();
+    pub fn ranked(&self) -> Vec<&PermutedFeature> {
+        let mut ranked: Vec<&PermutedFeature> = self.features.iter().collect();
         ranked.sort_by(|a, b| b.value.total_cmp(&a.value));
         ranked
     }
 
     /// The feature or group of a name.
-    pub fn get(&self, name: &str) -> Option<&FeatureImportance> {
+    pub fn get(&self, name: &str) -> Option<&PermutedFeature> {
         self.features.iter().find(|feature| feature.name == name)
     }
 
@@ -77,7 +77,7 @@ impl PermutationImportance {
             n => format!(" {n} features of smaller importance are left out."),
         };
         let shown = &ranked[..top.min(ranked.len())];
-        let end = |pick: fn(&FeatureImportance) -> Option<f64>| -> Vec<f64> {
+        let end = |pick: fn(&PermutedFeature) -> Option<f64>| -> Vec<f64> {
             let ends: Option<Vec<f64>> = shown.iter().map(|feature| pick(feature)).collect();
             ends.unwrap_or_default()
         };

@@ -49,7 +49,7 @@ pub use dependence::{
     DependenceOptions, DependencePoint, IceCurves, PairDependence, PartialDependence, ice_curves,
     partial_dependence, partial_dependence_pair,
 };
-pub use importance::{FeatureImportance, PermutationImportance};
+pub use importance::{PermutationImportance, PermutedFeature};
 pub use interventional::interventional_shap;
 pub use linear_shap::{LinearPredictor, linear_shap};
 pub use output::{

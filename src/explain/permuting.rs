@@ -7,7 +7,7 @@ use crate::estimator::Rows;
 use crate::estimator::changed::OwnRows;
 use crate::estimator::input::{RowsAccess, check_row_weights};
 use crate::explain::donors::Exchange;
-use crate::explain::importance::{FeatureImportance, PermutationImportance};
+use crate::explain::importance::{PermutationImportance, PermutedFeature};
 use crate::explain::output::{Output, numbers};
 use crate::explain::permutation::{Better, PermutationOptions};
 use crate::numeric::rank::quantile_sorted;
@@ -148,7 +148,7 @@ impl<'a> Task<'a> {
         baseline: f64,
         better: Better,
         spread: Spread,
-    ) -> FeatureImportance {
+    ) -> PermutedFeature {
         let n = rises.len() as f64;
         let rise = sum(rises.iter().copied()) / n;
         let variance = sum(rises.iter().map(|value| (value - rise).powi(2))) / (n - 1.0);
@@ -163,7 +163,7 @@ impl<'a> Task<'a> {
             Spread::Samples(values) => percentiles(values, tail),
         };
         let item = &self.items[item];
-        FeatureImportance {
+        PermutedFeature {
             name: item.name.clone(),
             features: item
                 .positions
@@ -184,7 +184,7 @@ impl<'a> Task<'a> {
         &self,
         output: &O,
         baseline: f64,
-        found: Vec<Result<FeatureImportance>>,
+        found: Vec<Result<PermutedFeature>>,
     ) -> Result<PermutationImportance> {
         Ok(PermutationImportance {
             output: output.label(),
