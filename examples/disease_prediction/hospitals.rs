@@ -65,6 +65,16 @@ pub(crate) fn judge<M: PredictRisk>(
     })
 }
 
+/// AUROC at the sealed hospital.
+pub(crate) fn area<M: PredictRisk>(
+    test: &galen::estimator::Test<Binary>,
+    model: &M,
+) -> Outcome<f64> {
+    let scored = evaluate_sealed(test, model)?;
+    let (truth, risk) = (scored.truth.to_vec(), scored.risk.to_vec());
+    Ok(auroc(&truth, &risk, None)?)
+}
+
 /// Mean AUROC over five folds of all patients, hospitals mixed.
 pub(crate) fn mixed<M: PredictRisk + Send>(
     cohort: &Cohort<Binary>,

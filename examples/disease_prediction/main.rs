@@ -21,7 +21,7 @@ use galen::explain::{
 use galen::prelude::*;
 use galen::report::{Block, Document, Table};
 
-use hospitals::{Away, boosting, judge, logistic, mixed};
+use hospitals::{Away, area, boosting, judge, logistic, mixed};
 use patients::{Outcome, missing, read, recorded};
 
 const REPORT: &str = concat!(
@@ -60,7 +60,7 @@ fn main() -> Outcome<()> {
     let mixed_flags = mixed(&flags, logistic)?;
     let mut flags_away = Vec::new();
     for fold in Split::leave_one_site_out(&flags)? {
-        flags_away.push(judge(&fold.test, &logistic(&fold.train)?)?.auroc.auroc);
+        flags_away.push(area(&fold.test, &logistic(&fold.train)?)?);
     }
     let mean_away = |model: &str| {
         let areas = lines.iter().filter(|line| line.1 == model);
