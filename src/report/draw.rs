@@ -17,6 +17,9 @@ use crate::report::legend::{LEGEND_LINE, Legend, Mark, colour, is_strip};
 use crate::report::render::clean;
 use crate::report::scale::{Scale, clip, extent};
 
+#[path = "draw_tree.rs"]
+mod tree;
+
 /// Units per pixel: the back end writes whole numbers.
 const UNIT: f64 = 10.0;
 const FONT: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
@@ -60,6 +63,13 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// assert!(image.starts_with("<svg") && image.contains("Sensitivity"));
 /// ```
 pub fn svg(figure: &Figure) -> String {
+    let tree = figure.series.iter().find_map(|series| match &series.shape {
+        Shape::Tree { classes, nodes } => Some((classes, nodes)),
+        _ => None,
+    });
+    if let Some((classes, nodes)) = tree {
+        return tree::svg(figure, classes, nodes);
+    }
     let names = categories(figure);
     let legend = Legend::of(figure);
     let left = match names.iter().map(|name| name.chars().count()).max() {
@@ -348,6 +358,7 @@ impl Frame<'_, '_> {
                 };
                 self.series(x, y, &shape, colour, width);
             }
+            Shape::Tree { .. } => {}
         }
     }
 
