@@ -26,12 +26,12 @@ pub(crate) fn boosting(train: &Cohort<Binary>) -> galen::Result<GradientBoosting
 
 /// A model at a hospital it has not seen.
 pub(crate) struct Away {
+    /// Share of the patients with the disease.
+    pub(crate) rate: f64,
     pub(crate) auroc: Auroc,
     /// Of all patients of the hospital.
     pub(crate) calibration: Calibration,
-    /// Of three quarters of them, as the model comes.
-    pub(crate) before: Calibration,
-    /// Of the same, its log-odds moved by what the other quarter tells.
+    /// Of three quarters of them, the log-odds moved by what the other quarter tells.
     pub(crate) after: Calibration,
 }
 
@@ -57,10 +57,11 @@ pub(crate) fn judge<M: PredictRisk>(
         odds / (1.0 + odds)
     };
     let moved: Vec<f64> = risk.iter().map(moved).collect();
+    let n_events = truth.iter().filter(|event| **event).count();
     Ok(Away {
+        rate: n_events as f64 / truth.len() as f64,
         auroc: auroc_delong(&truth, &risk, None, 0.95)?,
         calibration: calibration(&truth, &risk, None, 0.95)?,
-        before: of(&rest, &risk)?,
         after: of(&rest, &moved)?,
     })
 }
