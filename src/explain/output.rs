@@ -92,13 +92,17 @@ fn features(header: &ModelHeader) -> Option<Vec<String>> {
     (!header.positional).then(|| features.map(|feature| feature.name().into()).collect())
 }
 
-fn event(header: &ModelHeader) -> &str {
-    header.event.as_deref().unwrap_or("the event")
+/// `Risk of death`; `Risk` where the event has no name of its own.
+fn of_event(what: &str, header: &ModelHeader) -> String {
+    match header.event.as_deref() {
+        None | Some("true") => what.into(),
+        Some(event) => format!("{what} of {event}"),
+    }
 }
 
 impl<M: PredictRisk + Sync> Output for RiskOf<'_, M> {
     fn label(&self) -> String {
-        format!("Risk of {}", event(self.0.header()))
+        of_event("Risk", self.0.header())
     }
 
     fn features(&self) -> Option<Vec<String>> {
@@ -112,7 +116,7 @@ impl<M: PredictRisk + Sync> Output for RiskOf<'_, M> {
 
 impl<M: PredictRisk + Sync> Output for LogOddsOf<'_, M> {
     fn label(&self) -> String {
-        format!("Log-odds of {}", event(self.0.header()))
+        of_event("Log-odds", self.0.header())
     }
 
     fn features(&self) -> Option<Vec<String>> {
@@ -207,4 +211,81 @@ pub fn squared_error_of_row(truth: &f64, predicted: f64) -> f64 {
 /// Absolute error of one row.
 pub fn absolute_error_of_row(truth: &f64, predicted: f64) -> f64 {
     (truth - predicted).abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array1, Array2, Axis, array};
+
+    /// Two classes; the risk is the first column.
+    struct Known(ModelHeader);
+
+    impl crate::estimator::Model for Known {
+        fn header(&self) -> &ModelHeader {
+            &self.0
+        }
+    }
+
+    impl Classify for Known {
+        fn predict_proba(&self, rows: &impl Rows) -> Result<Array2<f64>> {
+            let risk = self.predict_risk(rows)?.insert_axis(Axis(1));
+            Ok(ndarray::concatenate![Axis(1), risk.mapv(|p| 1.0 - p), risk])
+        }
+    }
+
+    impl PredictRisk for Known {
+        fn predict_risk(&self, rows: &impl Rows) -> Result<Array1<f64>> {
+            use crate::estimator::input::RowsAccess;
+            match rows.source() {
+                crate::estimator::RowsSource::Array(rows) => Ok(rows.column(0).to_owned()),
+                _ => Err(ErrorKind::Schema("an array".into()).into()),
+            }
+        }
+    }
+
+    impl Regress for Known {
+        fn try_predict(&self, rows: &impl Rows) -> Result<Array1<f64>> {
+            Ok(self.predict_risk(rows)? * 10.0)
+        }
+    }
+
+    fn known(event: Option<&str>) -> Known {
+        let schema = crate::estimator::Schema::new(vec![]).unwrap();
+        let mut header = ModelHeader::new("Known", schema, true);
+        header.classes = vec!["alive".into(), "dead".into()];
+        header.event = event.map(Into::into);
+        Known(header)
+    }
+
+    #[test]
+    fn outputs_are_those_of_the_model() {
+        let model = known(Some("dead"));
+        let rows = array![[0.25], [0.5]];
+        assert_eq!(RiskOf(&model).numbers(&rows).unwrap(), [0.25, 0.5]);
+        assert_eq!(RiskOf(&model).label(), "Risk of dead");
+        assert_eq!(RiskOf(&known(Some("true"))).label(), "Risk");
+        let odds = LogOddsOf(&model).numbers(&rows).unwrap();
+        assert!((odds[0] + 3.0_f64.ln()).abs() < 1e-15 && odds[1] == 0.0);
+        let error = LogOddsOf(&model).numbers(&array![[1.0]]).unwrap_err();
+        assert!(error.to_string().contains("a risk is 0 or 1"), "{error}");
+        let alive = ProbabilityOf::class(&model, "alive").unwrap();
+        assert_eq!(alive.numbers(&rows).unwrap(), [0.75, 0.5]);
+        assert_eq!(alive.label(), "Probability of alive");
+        assert!(ProbabilityOf::class(&model, "lost").is_err());
+        assert_eq!(ValueOf(&model).numbers(&rows).unwrap(), [2.5, 5.0]);
+        assert_eq!(ValueOf(&model).features(), None, "by position");
+        assert!(numbers(&RiskOf(&model), &array![[f64::NAN]]).is_err());
+    }
+
+    #[test]
+    fn losses_by_hand() {
+        assert!((log_loss_of_row(&true, 0.25) - 4.0_f64.ln()).abs() < 1e-15);
+        assert!((log_loss_of_row(&false, 0.25) - (4.0_f64 / 3.0).ln()).abs() < 1e-15);
+        assert!((log_loss_of_row(&true, 0.0) - 1e15_f64.ln()).abs() < 1e-9);
+        assert!(log_loss_of_row(&false, 1.0) < 35.0);
+        assert_eq!(brier_of_row(&true, 0.25), 0.5625);
+        assert_eq!(squared_error_of_row(&1.0, 3.0), 4.0);
+        assert_eq!(absolute_error_of_row(&1.0, 3.0), 2.0);
+    }
 }
