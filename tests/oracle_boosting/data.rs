@@ -57,7 +57,7 @@ fn numbers(matrix: &PatientMatrix, names: &[&str], rows: &[usize]) -> Array2<f64
     x
 }
 
-fn table(
+fn select(
     matrix: &PatientMatrix,
     names: &[&str],
     rows: &[usize],
@@ -81,7 +81,7 @@ pub(crate) static HEART: LazyLock<Table> = LazyLock::new(|| {
         .iter()
         .map(Feature::name)
         .collect();
-    table(&matrix, &names, &rows, |row| {
+    select(&matrix, &names, &rows, |row| {
         found[row].parse().expect("a number")
     })
 });
@@ -99,7 +99,7 @@ pub(crate) static KIDNEY: LazyLock<Table> = LazyLock::new(|| {
         .iter()
         .map(Feature::name)
         .collect();
-    table(&matrix, &names, &rows, |row| {
+    select(&matrix, &names, &rows, |row| {
         usize::from(found[row] == "ckd")
     })
 });
@@ -114,7 +114,7 @@ pub(crate) static BREAST: LazyLock<Table> = LazyLock::new(|| {
         .iter()
         .map(Feature::name)
         .collect();
-    table(&matrix, &names, &rows, |row| usize::from(found[row] == "1"))
+    select(&matrix, &names, &rows, |row| usize::from(found[row] == "1"))
 });
 
 /// Two digits, so that a byte counts the distinct values.
@@ -160,22 +160,29 @@ pub(crate) static DIABETES: LazyLock<Table> = LazyLock::new(|| {
         "number_inpatient",
         "number_diagnoses",
     ];
-    table(matrix, &names, &rows[..5_000], |row| {
+    select(matrix, &names, &rows[..5_000], |row| {
         usize::from(found[row] != "NO")
     })
 });
 
-/// 20,000 encounters by three categories without a missing value and two counts.
+/// 20,000 encounters by two categories of many rows a level and two counts.
 pub(crate) static DIABETES_LEVELS: LazyLock<Table> = LazyLock::new(|| {
     let (matrix, found, rows) = &*ENCOUNTERS;
-    let names = [
-        "age",
-        "discharge_disposition_id",
-        "admission_source_id",
-        "num_medications",
-        "number_diagnoses",
-    ];
-    table(matrix, &names, rows, |row| usize::from(found[row] != "NO"))
+    let names = ["age", "diag_1", "num_medications", "number_diagnoses"];
+    let mut table = select(matrix, &names, rows, |row| usize::from(found[row] != "NO"));
+    let (age, code) = (matrix.column("age"), matrix.column("diag_1"));
+    let (age, code) = (age.expect("a column"), code.expect("a column"));
+    for (slot, row) in table.x.rows_mut().into_iter().zip(rows) {
+        let decade = age
+            .level(*row)
+            .and_then(|text| text[1..2].parse::<f64>().ok());
+        let mut slot = slot;
+        slot[0] = decade.expect("an age").max(3.0);
+        let number = code.level(*row).and_then(|code| code.parse::<f64>().ok());
+        slot[1] = number.map_or(10.0, |number| (number / 100.0).floor());
+    }
+    table.names[1] = "diag_1 group".into();
+    table
 });
 
 /// A table of the scripts by its name.

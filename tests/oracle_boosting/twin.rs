@@ -49,6 +49,8 @@ pub(crate) struct Cut {
     pub(crate) left: usize,
     pub(crate) right: usize,
     pub(crate) gain: f64,
+    /// Its gain and what the node itself is worth; what rounding is relative to.
+    pub(crate) scale: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -82,8 +84,6 @@ pub(crate) struct Run {
 #[derive(Clone)]
 struct Choice {
     cut: Cut,
-    /// Its gain and what the leaf itself is worth.
-    scale: f64,
     /// Values of the children.
     values: (f64, f64),
     /// Whether no other cut comes close.
@@ -198,6 +198,7 @@ impl Grower<'_> {
         }
         let (g, h) = self.sums(&leaf.rows);
         let mut found: Vec<Choice> = Vec::new();
+        let mut few_levels = false;
         for feature in 0..self.x.ncols() {
             if !self.allowed(feature, &leaf.path) {
                 continue;
@@ -209,6 +210,7 @@ impl Grower<'_> {
                 _ => 0.0,
             };
             let node = self.worth(g, h, extra, leaf.bounds);
+            few_levels |= extra == 0.0 && matches!(ways.first(), Some((_, Goes::Levels(_), ..)));
             for (left, goes, missing_left, clear) in ways {
                 let (gl, hl) = self.sums(&left);
                 let (gr, hr) = (g - gl, h - hl);
@@ -234,8 +236,8 @@ impl Grower<'_> {
                         left: 0,
                         right: 0,
                         gain,
+                        scale: gain + node.abs(),
                     },
-                    scale: gain + node.abs(),
                     values,
                     alone: clear,
                 });
@@ -244,7 +246,9 @@ impl Grower<'_> {
         let by_gain = |a: &Choice, b: &Choice| b.cut.gain.total_cmp(&a.cut.gain);
         found.sort_by(by_gain);
         let mut best = found.first()?.clone();
-        let close = |gain: f64| (best.cut.gain - gain).abs() <= CLOSE * best.scale;
+        let close = |gain: f64| (best.cut.gain - gain).abs() <= CLOSE * best.cut.scale;
+        // Four levels or fewer are no longer sorted by LightGBM.
+        best.alone &= !few_levels;
         best.alone &= found.get(1).is_none_or(|next| !close(next.cut.gain)) && !close(s.min_gain);
         // Rounding may also make a cut out of none.
         (best.cut.gain > s.min_gain || close(s.min_gain)).then_some(best)
@@ -315,7 +319,7 @@ impl Grower<'_> {
                 let gain = choice.cut.gain;
                 sure &= gains
                     .iter()
-                    .all(|other| (other - gain).abs() > CLOSE * choice.scale);
+                    .all(|other| (other - gain).abs() > CLOSE * choice.cut.scale);
             }
             let (g, h) = self.sums(&leaf.rows);
             nodes[leaf.node] = Node::Leaf(self.value(g, h, leaf.bounds) * s.learning_rate);

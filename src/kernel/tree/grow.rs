@@ -38,8 +38,8 @@ struct Open {
     histogram: Option<Histogram>,
     cut: Option<Cut>,
     bounds: (f64, f64),
-    /// Features that its interaction groups leave.
-    features: Option<Vec<bool>>,
+    /// Interaction groups that hold all features asked so far, and the features that these leave.
+    features: Option<(Vec<bool>, Vec<bool>)>,
 }
 
 /// A grown tree and where its rows went.
@@ -406,26 +406,26 @@ impl<'a> Grower<'a> {
             .unwrap_or(0)
     }
 
-    /// Features that may be asked below a cut: those of groups that hold all asked so far.
-    fn features(&self, parent: &Open, feature: u32) -> Option<Vec<bool>> {
+    /// Groups that hold all features asked so far, and what may be asked below a cut: their features.
+    fn features(&self, parent: &Open, feature: u32) -> Option<(Vec<bool>, Vec<bool>)> {
         if self.growth.interactions.is_empty() {
             return None;
         }
+        let mut groups: Vec<bool> = match &parent.features {
+            Some((groups, _)) => groups.clone(),
+            None => vec![true; self.growth.interactions.len()],
+        };
         let mut left = vec![false; self.bundles.places.len()];
         left[feature as usize] = true;
-        for group in &self.growth.interactions {
-            if group.contains(&feature) {
+        for (alive, group) in groups.iter_mut().zip(&self.growth.interactions) {
+            *alive &= group.contains(&feature);
+            if *alive {
                 for member in group {
                     left[*member as usize] = true;
                 }
             }
         }
-        if let Some(before) = &parent.features {
-            for (slot, before) in left.iter_mut().zip(before) {
-                *slot &= before;
-            }
-        }
-        Some(left)
+        Some((groups, left))
     }
 
     fn limits(&self, bounds: (f64, f64)) -> Limits {
@@ -460,7 +460,10 @@ impl<'a> Grower<'a> {
             let (n_codes, features) = &self.bundles.columns[group * GROUP + lane];
             for feature in features {
                 let feature = *feature as usize;
-                let barred = leaf.features.as_ref().is_some_and(|left| !left[feature]);
+                let barred = leaf
+                    .features
+                    .as_ref()
+                    .is_some_and(|(_, left)| !left[feature]);
                 if !allowed[feature] || barred {
                     continue;
                 }
