@@ -11,6 +11,8 @@ mod exact;
 #[path = "../examples/readmission_risk/features.rs"]
 #[allow(dead_code)] // columns of the report
 mod features;
+#[path = "oracle_boosting/heldout.rs"]
+mod heldout;
 #[path = "oracle_boosting/splits.rs"]
 mod splits;
 #[path = "oracle_boosting/twin.rs"]

@@ -27,7 +27,7 @@ struct Ours {
 
 /// SplitMix64 of the patient's number and the split, divisible by five (Steele, Lea and Flood 2014,
 /// doi 10.1145/2714064.2660195).
-fn tested(patient: u64, split: u64) -> bool {
+pub(crate) fn tested(patient: u64, split: u64) -> bool {
     let mut z = patient.wrapping_add((split + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -59,7 +59,7 @@ fn fit(cohort: &Cohort<Binary>, split: u64, entry: &Value) -> galen::Result<Ours
 /// Mean and its standard error. Training rows are shared between splits, so the variance of a mean of
 /// `n` counts `1 / n + 1 / 4` times that of one split (Nadeau and Bengio, Machine Learning 52, 2003,
 /// doi 10.1023/A:1024068626366), a fifth being tested on.
-fn mean_and_error(values: &[f64]) -> (f64, f64) {
+pub(crate) fn mean_and_error(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
