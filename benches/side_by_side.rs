@@ -112,12 +112,30 @@ fn boosting(data: &Path, name: &str) -> Outcome<(Vec<f64>, serde_json::Value)> {
     let truth = flags(&load(data, &format!("{name}_y_te"))?);
     let cohort = linfa::Dataset::new(x, y);
     let params = GradientBoosting::params();
+    let before = resident(true);
     let (times, model) = timed(|| Ok(params.clone().fit(&cohort)?))?;
+    let taken = resident(false)
+        .zip(before)
+        .map(|(after, before)| after - before);
     let start = Instant::now();
     let risk = model.predict_risk(&test)?;
     let predict = start.elapsed().as_secs_f64();
     let auc = auroc(&truth.to_vec(), &risk.to_vec(), None)?;
-    Ok((times, json!({"auc": auc, "predict_s": predict})))
+    Ok((
+        times,
+        json!({"auc": auc, "predict_s": predict, "peak_mb": taken}),
+    ))
+}
+
+/// Most megabytes that were resident, where the system says so (Linux); `anew` forgets those before.
+fn resident(anew: bool) -> Option<f64> {
+    if anew {
+        std::fs::write("/proc/self/clear_refs", "5").ok()?;
+    }
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes / 1024.0)
 }
 
 /// Exact attributions of 10,000 rows by 100 trees of 31 leaves.

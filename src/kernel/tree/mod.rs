@@ -9,6 +9,7 @@
 //! Sums are whole numbers, hence the same in any order: at any number of threads, in any shards.
 
 pub(crate) mod boost;
+pub(crate) mod decide;
 pub(crate) mod flat;
 pub(crate) mod grow;
 pub(crate) mod histogram;

@@ -7,7 +7,8 @@ use crate::design::binned::{BinnedDesign, Binner, Bins};
 use crate::design::bundle::Bundles;
 use crate::estimator::{Control, RowsSource};
 use crate::kernel::tree::boost::{Boosted, Labelled, Objective, Order, Settings, boost};
-use crate::kernel::tree::grow::{Grower, Growth};
+use crate::kernel::tree::decide::Growth;
+use crate::kernel::tree::grow::Grower;
 use crate::kernel::tree::quantise::{Quantised, Scale};
 use crate::numeric::seed::{shuffle, stream, uniform};
 
