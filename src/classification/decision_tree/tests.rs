@@ -6,7 +6,7 @@ use super::*;
 use crate::classification::logistic::ClassWeights;
 use crate::error::Result;
 use crate::estimator::{
-    Classify, Cohort, Fit, ParamGuard, PatientMatrix, PredictRisk, Saved, Summary,
+    Classify, Cohort, Fit, ParamGuard, PatientMatrix, Predict, PredictRisk, Saved, Summary,
 };
 use crate::matrix::{Binary, Column, Feature, RowKeys};
 use crate::numeric::seed::{below, stream, uniform};
@@ -115,6 +115,12 @@ fn a_tree_worked_by_hand() -> Result<()> {
         "IF 3.5 < x0 <= 9.5 or missing THEN true 0.0 % (4 rows, lift 0.00)"
     );
     assert_eq!(rules[2].lift, 2.0);
+    // At one half the event; without one the first class.
+    let (half, none) = (plain().min_leaf_rows(7).check()?, Array2::zeros((1, 2)));
+    let labels = half.fit(&by_hand())?.predict(&none);
+    assert!(labels[0], "6 of 12");
+    let numbers = by_hand().map_targets(|y| usize::from(*y));
+    assert_eq!(half.fit(&numbers)?.predict(&none)[0], 0);
     let dot = model.to_dot();
     assert_eq!(dot.matches(" -> ").count(), 4);
     assert!(dot.contains("n0 -> n1 [label=\"x0 <= 9.5 or missing\"];"));
