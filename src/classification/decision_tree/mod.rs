@@ -32,6 +32,8 @@
 //! Twala, Jones and Hand, Pattern Recognit. Lett. 29(7), 2008, doi 10.1016/j.patrec.2008.01.010
 //! (missing values as news).
 
+#[cfg(test)]
+mod answers_tests;
 mod check;
 mod coded;
 mod cut;

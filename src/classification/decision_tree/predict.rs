@@ -94,10 +94,10 @@ impl<L: ClassLabel> DecisionTree<L> {
         Ok(chunks.concat())
     }
 
-    /// Position of the largest share of a node, the first of equal ones.
+    /// Position of the largest share of a node; of equal ones the event, else the first.
     pub(super) fn largest(&self, node: usize) -> usize {
         let shares = self.wire.tree.value(node);
-        let mut best = 0;
+        let mut best = self.wire.event.map_or(0, |event| event as usize);
         for (at, share) in shares.iter().enumerate() {
             if *share > shares[best] {
                 best = at;
@@ -137,7 +137,8 @@ impl<L: ClassLabel> PredictRisk for DecisionTree<L> {
 }
 
 impl<R: Rows, L: ClassLabel> PredictInplace<R, Array1<L>> for DecisionTree<L> {
-    /// linfa's prediction of labels: the class with the largest share, of equal ones the first.
+    /// linfa's prediction of labels: the class with the largest share, of equal ones the event, else the
+    /// first.
     ///
     /// # Panics
     /// Where [`Classify::predict_proba`] returns an error, as linfa's signature has none.
