@@ -1,4 +1,5 @@
-//! Features as bins of one byte, for trees: edges are learnt on training rows, then applied to any.
+//! Features as bins of one byte, for trees: edges are learnt on training rows, then applied to any
+//! (`edges` says how).
 //!
 //! ```text
 //!   rows of 8 features side by side:  | f0 f1 ... f7 | f0 f1 ... f7 | ...   group 0
@@ -9,14 +10,17 @@
 //! rarest share one where there are too many. Missing values, and levels that training did not show,
 //! are bin [`MISSING`].
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::design::align::{Reader, align, refuse_infinite};
+use crate::design::edges::{edges_of, whole_weight};
 use crate::error::{ErrorKind, Result};
 use crate::estimator::{RowsSource, Schema};
 use crate::matrix::column::MISSING_CODE;
 use crate::numeric::parallel::{CHUNK_ROWS, map_chunks, map_tasks};
-use crate::numeric::seed::mix;
 
 /// The bin of missing values.
 pub(crate) const MISSING: u8 = 255;
@@ -26,9 +30,6 @@ pub(crate) const MAX_BINS: usize = 255;
 
 /// Features whose bins stand side by side: one read brings all of them.
 pub(crate) const GROUP: usize = 8;
-
-/// Rows that edges are learnt from, at most; drawn by row number.
-const SAMPLE: usize = 65_536;
 
 /// The bins of one feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +60,7 @@ impl Bins {
 
 /// What training taught of every feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Binner {
     pub(crate) schema: Schema,
     pub(crate) positional: bool,
@@ -149,22 +151,26 @@ impl Binner {
     ) -> Result<Self> {
         let readers = align(&schema, rows)?;
         let n_rows = rows.n_rows();
-        let used: Vec<u32> = (0..n_rows)
-            .filter(|row| weights.is_none_or(|weights| weights[*row] > 0.0))
-            .map(|row| row as u32)
-            .collect();
-        let sample = sampled(&used);
+        let present = |row: usize| weights.is_none_or(|weights| weights[row] > 0.0);
+        let all_present = (0..n_rows).all(present);
+        let whole = weights.and_then(whole_weights);
         let max_bins = max_bins.min(MAX_BINS);
         let features = schema.features();
         let bins = map_tasks(features.len(), |position| {
             let reader = &readers[position];
             if features[position].kind().is_categorical() {
-                return Ok(level_bins(reader, &used, max_bins));
+                let counts = level_counts(reader, (0..n_rows).filter(|row| present(*row)));
+                return Ok(level_bins(counts, max_bins));
             }
             let mut column = vec![0.0; n_rows];
             reader.fill(0, &mut column);
             refuse_infinite(&features[position], 0, &column)?;
-            Ok(number_bins(&column, &sample, weights, max_bins))
+            if !all_present {
+                for (row, value) in column.iter_mut().enumerate() {
+                    *value = if present(row) { *value } else { f64::NAN };
+                }
+            }
+            Ok(Bins::Number(edges_of(&column, whole.as_deref(), max_bins)))
         });
         let bins = bins.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(Self {
@@ -179,6 +185,18 @@ impl Binner {
     /// # Errors
     /// Those of alignment; [`crate::error::ErrorKind::NonFinite`] for an infinity.
     pub(crate) fn apply(&self, rows: RowsSource<'_>) -> Result<BinnedDesign> {
+        self.apply_range(rows, 0..rows.n_rows())
+    }
+
+    /// The bins of some of the rows.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub(crate) fn apply_range(
+        &self,
+        rows: RowsSource<'_>,
+        range: Range<usize>,
+    ) -> Result<BinnedDesign> {
         let readers = align(&self.schema, rows)?;
         let tables: Vec<Vec<u8>> = self
             .bins
@@ -186,7 +204,7 @@ impl Binner {
             .zip(&readers)
             .map(|(bins, reader)| level_table(bins, reader))
             .collect();
-        let n_rows = rows.n_rows();
+        let n_rows = range.len();
         let n_groups = self.bins.len().div_ceil(GROUP);
         let groups = map_tasks(n_groups, |group| {
             let mut out = vec![[0_u8; GROUP]; n_rows];
@@ -194,7 +212,7 @@ impl Binner {
             let mut codes = vec![0; CHUNK_ROWS];
             let first = group * GROUP;
             for (start, part) in out.chunks_mut(CHUNK_ROWS).enumerate() {
-                let start = start * CHUNK_ROWS;
+                let start = range.start + start * CHUNK_ROWS;
                 for position in first..(first + GROUP).min(self.bins.len()) {
                     let lane = position - first;
                     match &self.bins[position] {
@@ -237,7 +255,7 @@ impl Binner {
     pub(crate) fn for_values<T: Send>(
         &self,
         rows: RowsSource<'_>,
-        take: impl Fn(std::ops::Range<usize>, &[f64]) -> T + Sync + Send,
+        take: impl Fn(Range<usize>, &[f64]) -> T + Sync + Send,
     ) -> Result<Vec<T>> {
         let readers = align(&self.schema, rows)?;
         let tables: Vec<Vec<u8>> = self
@@ -283,97 +301,51 @@ impl Binner {
     }
 }
 
-/// At most [`SAMPLE`] rows, chosen by a hash of their number.
-fn sampled(used: &[u32]) -> Vec<u32> {
-    if used.len() <= SAMPLE {
-        return used.to_vec();
+/// Weights as whole numbers, 0 where there is none; `None` where all others are alike.
+fn whole_weights(weights: &[f64]) -> Option<Vec<u64>> {
+    let present = || weights.iter().copied().filter(|weight| *weight > 0.0);
+    let range = (
+        present().fold(f64::INFINITY, f64::min),
+        present().fold(0.0, f64::max),
+    );
+    if range.0 >= range.1 {
+        return None;
     }
-    let share = (SAMPLE as f64 / used.len() as f64 * u32::MAX as f64) as u32;
-    used.iter()
-        .copied()
-        .filter(|row| (mix(u64::from(*row)) >> 32) as u32 <= share)
-        .collect()
-}
-
-/// Bins of about equal weight of sampled rows; a value never falls in two.
-fn number_bins(column: &[f64], sample: &[u32], weights: Option<&[f64]>, max_bins: usize) -> Bins {
-    let mut values: Vec<(f64, f64)> = sample
-        .iter()
-        .map(|row| {
-            let row = *row as usize;
-            (column[row], weights.map_or(1.0, |weights| weights[row]))
-        })
-        .filter(|(value, _)| !value.is_nan())
-        .collect();
-    // By weight too, so that sums do not depend on the order of rows.
-    values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    // Runs of equal values, zero being one whatever its sign.
-    let mut runs: Vec<(f64, f64)> = Vec::new();
-    for (value, weight) in values {
-        match runs.last_mut() {
-            Some((last, sum)) if *last == value => *sum += weight,
-            _ => runs.push((value, weight)),
-        }
-    }
-    let mut edges = Vec::new();
-    let mut left: f64 = runs.iter().map(|(_, weight)| weight).sum();
-    let mut open = 0.0;
-    for pair in runs.windows(2) {
-        let [(value, weight), (next, next_weight)] = [pair[0], pair[1]];
-        open += weight;
-        left -= weight;
-        let bins_left = (max_bins - 1).saturating_sub(edges.len());
-        if bins_left == 0 {
-            break;
-        }
-        // What one bin should hold if all that is not yet cut were dealt evenly.
-        let fair = (open + left) / (bins_left + 1) as f64;
-        let close =
-            runs.len() <= max_bins || open >= fair || (next_weight >= fair && open >= fair / 2.0);
-        if close {
-            edges.push(between(value, next));
-            open = 0.0;
-        }
-    }
-    Bins::Number(edges)
-}
-
-/// A number from `low` on and below `high`: the middle where it is.
-pub(crate) fn between(low: f64, high: f64) -> f64 {
-    let middle = low / 2.0 + high / 2.0;
-    if middle >= low && middle < high {
-        middle
-    } else {
-        low
-    }
-}
-
-fn level_bins(reader: &Reader<'_>, used: &[u32], max_bins: usize) -> Bins {
-    let Reader::View(view) = reader else {
-        return Bins::Levels {
-            levels: Vec::new(),
-            pooled: false,
-        };
+    let whole = |weight: &f64| match *weight > 0.0 {
+        true => whole_weight(*weight, range),
+        false => 0,
     };
-    let mut counts = vec![0_usize; view.levels().len()];
-    for row in used {
-        if let Some(code) = view.code(*row as usize) {
+    Some(weights.iter().map(whole).collect())
+}
+
+/// Rows of every level that has any.
+pub(crate) fn level_counts(
+    reader: &Reader<'_>,
+    rows: impl Iterator<Item = usize>,
+) -> BTreeMap<String, u64> {
+    let Reader::View(view) = reader else {
+        return BTreeMap::new();
+    };
+    let mut counts = vec![0_u64; view.levels().len()];
+    for row in rows {
+        if let Some(code) = view.code(row) {
             counts[code as usize] += 1;
         }
     }
-    let mut seen: Vec<(usize, &String)> = counts
-        .into_iter()
-        .zip(view.levels())
-        .filter(|(count, _)| *count > 0)
-        .collect();
-    seen.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+    let seen = counts.into_iter().zip(view.levels());
+    let seen = seen.filter(|(count, _)| *count > 0);
+    seen.map(|(count, level)| (level.clone(), count)).collect()
+}
+
+/// A bin for each level, the most frequent first; the rarest share one where there are too many.
+pub(crate) fn level_bins(counts: BTreeMap<String, u64>, max_bins: usize) -> Bins {
+    let mut seen: Vec<(String, u64)> = counts.into_iter().collect();
+    // Stable: on equal counts by name.
+    seen.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let pooled = seen.len() > max_bins;
-    let own = if pooled { max_bins - 1 } else { seen.len() };
+    seen.truncate(if pooled { max_bins - 1 } else { seen.len() });
     Bins::Levels {
-        levels: seen[..own]
-            .iter()
-            .map(|(_, level)| (*level).clone())
-            .collect(),
+        levels: seen.into_iter().map(|(level, _)| level).collect(),
         pooled,
     }
 }
@@ -383,7 +355,7 @@ fn level_table(bins: &Bins, reader: &Reader<'_>) -> Vec<u8> {
     let (Bins::Levels { levels, pooled }, Reader::View(view)) = (bins, reader) else {
         return Vec::new();
     };
-    let known: std::collections::BTreeMap<&str, usize> = levels
+    let known: BTreeMap<&str, usize> = levels
         .iter()
         .enumerate()
         .map(|(bin, level)| (level.as_str(), bin))

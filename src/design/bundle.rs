@@ -8,11 +8,16 @@
 //! Care data are full of flags: a histogram then costs one addition where it cost seven. Sums are whole
 //! numbers, hence those of a feature come out exactly.
 
+use std::ops::Range;
+
 use crate::design::binned::{BinnedDesign, GROUP, MISSING};
 use crate::numeric::parallel::{CHUNK_ROWS, map_each, map_tasks};
 
 /// Codes of one column.
 pub(crate) const CODES: usize = 256;
+
+/// Bytes of a line of memory: what one read of a row brings.
+const LINE: usize = 64;
 
 /// Where a feature stands: `code / stride % size` is its bin, the last of them that of missing values
 /// where training had any.
@@ -44,8 +49,18 @@ pub(crate) struct Bundles {
     /// Number of codes of every column, and its features; a column that only fills up its group has
     /// none.
     pub(crate) columns: Vec<(usize, Vec<u32>)>,
-    /// Codes of [`GROUP`] columns side by side.
-    pub(crate) groups: Vec<Vec<[u8; GROUP]>>,
+    /// Codes of the columns of some groups, row by row: a row of them is one line of memory.
+    pub(crate) panels: Vec<Panel>,
+    /// Codes of every column.
+    pub(crate) by_column: Vec<Vec<u8>>,
+}
+
+/// The codes of some groups, row by row.
+#[derive(Debug, Clone)]
+pub(crate) struct Panel {
+    pub(crate) groups: Range<usize>,
+    /// Those of row `i` and the group in place `j` stand at `i * groups.len() + j`.
+    pub(crate) codes: Vec<[u8; GROUP]>,
 }
 
 impl Bundles {
@@ -88,35 +103,48 @@ impl Bundles {
             features.push(feature as u32);
         }
         let columns = deal(columns, &mut places);
-        let groups = map_tasks(columns.len() / GROUP, |group| {
-            let mut out = vec![[0_u8; GROUP]; design.n_rows];
-            let first = group * GROUP;
-            for (lane, (_, features)) in columns[first..first + GROUP].iter().enumerate() {
-                for feature in features {
-                    add_feature(
-                        design,
-                        *feature as usize,
-                        places[*feature as usize],
-                        lane,
-                        &mut out,
-                    );
+        let by_column = map_tasks(columns.len(), |column| {
+            let (_, features) = &columns[column];
+            let mut out = vec![
+                0;
+                if features.is_empty() {
+                    0
+                } else {
+                    design.n_rows
                 }
+            ];
+            for feature in features {
+                let feature = *feature as usize;
+                add_feature(design, feature, places[feature], &mut out);
             }
             out
         });
+        let panels = panels(&by_column, design.n_rows);
         Self {
             places,
             columns,
-            groups,
+            panels,
+            by_column,
         }
+    }
+
+    /// The panel that holds a group.
+    pub(crate) fn panel_of(&self, group: usize) -> &Panel {
+        let place = self
+            .panels
+            .partition_point(|panel| panel.groups.end <= group);
+        &self.panels[place]
+    }
+
+    pub(crate) fn n_groups(&self) -> usize {
+        self.columns.len() / GROUP
     }
 
     /// The bin of a feature in a row.
     #[inline]
     pub(crate) fn bin(&self, feature: usize, row: usize) -> u8 {
         let place = self.places[feature];
-        let column = place.column as usize;
-        place.bin(self.groups[column / GROUP][row][column % GROUP] as usize)
+        place.bin(self.by_column[place.column as usize][row] as usize)
     }
 
     /// Lanes of a group that hold features.
@@ -143,13 +171,35 @@ fn deal(columns: Vec<(usize, Vec<u32>)>, places: &mut [Place]) -> Vec<(usize, Ve
     dealt
 }
 
-fn add_feature(
-    design: &BinnedDesign,
-    feature: usize,
-    place: Place,
-    lane: usize,
-    out: &mut [[u8; GROUP]],
-) {
+/// Rows of all columns side by side, a panel to a line of memory.
+fn panels(by_column: &[Vec<u8>], n_rows: usize) -> Vec<Panel> {
+    let n_groups = by_column.len() / GROUP;
+    let n_panels = n_groups.div_ceil(LINE / GROUP);
+    (0..n_panels)
+        .map(|panel| {
+            let groups = panel * n_groups / n_panels..(panel + 1) * n_groups / n_panels;
+            let width = groups.len();
+            let mut codes = vec![[0; GROUP]; n_rows * width];
+            let mut parts: Vec<_> = codes.chunks_mut(CHUNK_ROWS * width).collect();
+            map_each(&mut parts, true, |chunk, part| {
+                let start = chunk * CHUNK_ROWS;
+                for (place, group) in groups.clone().enumerate() {
+                    for lane in 0..GROUP {
+                        // Columns that only fill up a group have no codes: nothing is written.
+                        let column = by_column[group * GROUP + lane].get(start..);
+                        let slots = part[place..].iter_mut().step_by(width);
+                        for (slot, code) in slots.zip(column.unwrap_or_default()) {
+                            slot[lane] = *code;
+                        }
+                    }
+                }
+            });
+            Panel { groups, codes }
+        })
+        .collect()
+}
+
+fn add_feature(design: &BinnedDesign, feature: usize, place: Place, out: &mut [u8]) {
     let (from, from_lane) = (&design.groups[feature / GROUP], feature % GROUP);
     let table: [u8; 256] = std::array::from_fn(|bin| {
         let bin = if bin == MISSING as usize && place.missing {
@@ -160,7 +210,7 @@ fn add_feature(
         (bin * place.stride) as u8
     });
     for (slot, bins) in out.iter_mut().zip(from) {
-        slot[lane] += table[bins[from_lane] as usize];
+        *slot += table[bins[from_lane] as usize];
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod align;
 pub(crate) mod binned;
 pub(crate) mod block;
 pub(crate) mod bundle;
+pub(crate) mod edges;
 pub(crate) mod encode;
 pub(crate) mod fills;
 pub mod prepare;

@@ -23,11 +23,57 @@ impl Loss {
         weights: &[f64],
         curvature: &mut [f64],
     ) -> f64 {
+        let mut total = 0.0;
         match self {
-            Self::Logistic => logistic(eta, target, weights, curvature),
+            Self::Logistic => logistic(eta, target, weights, curvature, |losses| {
+                total += lanes_sum(losses);
+            }),
         }
+        total
+    }
+
+    /// The same with every row's loss times `per_unit` as a whole number, whose sum does not depend
+    /// on the order of rows; at most [`MOST_ROWS`] of them.
+    #[inline(always)]
+    pub(crate) fn evaluate_whole(
+        self,
+        eta: &mut [f64],
+        target: &[f64],
+        weights: &[f64],
+        curvature: &mut [f64],
+        per_unit: f64,
+    ) -> i64 {
+        debug_assert!(eta.len() <= MOST_ROWS);
+        let mut total = 0;
+        match self {
+            Self::Logistic => logistic(eta, target, weights, curvature, |losses| {
+                for loss in losses {
+                    total += Self::whole(*loss, per_unit);
+                }
+            }),
+        }
+        total
+    }
+
+    /// A loss times `per_unit` as a whole number, below 2^50.
+    #[inline(always)]
+    pub(crate) fn whole(loss: f64, per_unit: f64) -> i64 {
+        let times = loss * per_unit;
+        let bounded = if times < LARGEST { times } else { LARGEST };
+        (bounded + ROUNDER)
+            .to_bits()
+            .wrapping_sub(ROUNDER.to_bits()) as i64
     }
 }
+
+/// Rows whose whole losses may be added up in 64 bits.
+const MOST_ROWS: usize = 4_096;
+
+/// Largest whole loss of a row.
+const LARGEST: f64 = 1_125_899_906_842_624.0;
+
+/// Adding it rounds to the nearest whole number, which the low bits then hold.
+const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 /// Rows of one strip: its buffers stay in the first-level cache.
 const STRIP: usize = 256;
@@ -35,11 +81,16 @@ const STRIP: usize = 256;
 /// Each step is a plain loop over a strip, which the compiler turns into vectors; steps that feed
 /// each other row by row would be left scalar.
 #[inline(always)]
-fn logistic(eta: &mut [f64], target: &[f64], weights: &[f64], curvature: &mut [f64]) -> f64 {
+fn logistic(
+    eta: &mut [f64],
+    target: &[f64],
+    weights: &[f64],
+    curvature: &mut [f64],
+    mut take: impl FnMut(&[f64]),
+) {
     let n = eta.len();
     let (target, weights, curvature) = (&target[..n], &weights[..n], &mut curvature[..n]);
     let mut losses = [0.0; STRIP];
-    let mut total = 0.0;
     for start in (0..n).step_by(STRIP) {
         let rows = start..(start + STRIP).min(n);
         let losses = &mut losses[..rows.len()];
@@ -59,9 +110,8 @@ fn logistic(eta: &mut [f64], target: &[f64], weights: &[f64], curvature: &mut [f
             *eta = row.1;
             *curve = row.2;
         }
-        total += lanes_sum(losses);
+        take(losses);
     }
-    total
 }
 
 /// Sum with eight running totals, added in a fixed order.

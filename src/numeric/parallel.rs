@@ -87,6 +87,11 @@ where
     rayon::scope(|_| work())
 }
 
+/// Number of threads of the pool in use. It may decide how work is dealt, never what comes out.
+pub(crate) fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
 /// Runs a task on every item, in parallel where `share` says that it pays.
 pub(crate) fn map_each<I, F>(items: &mut [I], share: bool, task: F)
 where

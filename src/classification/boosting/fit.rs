@@ -5,7 +5,7 @@ use linfa::traits::Fit;
 
 use super::model::{GradientBoosting, Wire};
 use super::params::{GradientBoostingValidParams, NAME};
-use super::target::{Outcome, class_factors, present, validation_rows};
+use super::target::{Outcome, class_factors, draw_numbers, present, validation_rows};
 use crate::design::align::{cut_sparse, lay_out, schema_of};
 use crate::design::binned::{BinnedDesign, Binner, MISSING};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,9 +13,9 @@ use crate::estimator::input::{RowsAccess, check_shape, check_weights, encode_cla
 use crate::estimator::{
     ClassLabel, Control, Lineage, ModelHeader, RowDerived, RowsSource, TrainingRows,
 };
-use crate::kernel::tree::boost::{Boosted, Labelled, Objective, boost};
+use crate::kernel::tree::boost::{Boosted, Labelled, boost};
+use crate::kernel::tree::gradient::{Objective, class_sums, weight_unit};
 use crate::numeric::parallel::map_tasks;
-use crate::numeric::stable::sum;
 
 impl<R, T> Fit<R, T, Error> for GradientBoostingValidParams
 where
@@ -107,6 +107,7 @@ struct Side {
     design: BinnedDesign,
     classes: Vec<u32>,
     weights: Vec<f64>,
+    draws: Option<Vec<u64>>,
 }
 
 impl Side {
@@ -115,17 +116,16 @@ impl Side {
             design: &self.design,
             classes: &self.classes,
             weights: &self.weights,
+            draws: self.draws.as_deref(),
         }
     }
 
-    /// Weight of every class.
+    /// Weight of every class, to the same bits in any order of rows.
     fn totals(&self, n_classes: usize) -> Vec<f64> {
-        (0..n_classes as u32)
-            .map(|class| {
-                let pairs = self.classes.iter().zip(&self.weights);
-                sum(pairs.filter(|(code, _)| **code == class).map(|(_, w)| *w))
-            })
-            .collect()
+        let largest = self.weights.iter().fold(0.0_f64, |m, w| m.max(*w));
+        let sums = class_sums(&self.classes, &self.weights, largest, n_classes);
+        let unit = weight_unit(largest);
+        sums.into_iter().map(|sum| sum as f64 * unit).collect()
     }
 
     fn weigh(&mut self, factors: &[f64]) {
@@ -199,7 +199,8 @@ where
         }
     };
     let design = binner.apply(source)?;
-    let mut sides = sides(design, &outcome, weights, validated.as_deref())?;
+    let draws = (settings.row_share < 1.0).then(|| draw_numbers(rows));
+    let mut sides = sides(design, &outcome, weights, validated.as_deref(), draws)?;
     let factors = class_factors(
         params.class_weights,
         &sides.train.totals(outcome.n_classes()),
@@ -208,11 +209,8 @@ where
     if let Some(validation) = &mut sides.validation {
         validation.weigh(&factors);
     }
-    let counted = Counted::new(&sides.train.design, &binner);
-    let objective = match outcome.n_classes() {
-        2 => Objective::Binary,
-        n => Objective::Classes(n as u32),
-    };
+    let facts = Facts::of(&sides, &binner);
+    let objective = Objective::of(outcome.n_classes());
     let boosted = boost(
         &binner,
         objective,
@@ -225,11 +223,12 @@ where
     let fitted = Fitted {
         params,
         start,
-        outcome,
+        classes: outcome.classes,
+        modelled: outcome.modelled,
+        event_named: outcome.event_named,
         lineage: Lineage::of(rows),
         binner,
-        sides,
-        counted,
+        facts,
         boosted,
     };
     fitted.model()
@@ -257,6 +256,7 @@ fn sides<L: ClassLabel>(
     outcome: &Outcome<L>,
     weights: Option<&[f64]>,
     validated: Option<&[bool]>,
+    draws: Option<Vec<u64>>,
 ) -> Result<Sides> {
     let n_rows = design.n_rows;
     let is_validated = |row: usize| validated.is_some_and(|validated| validated[row]);
@@ -267,6 +267,9 @@ fn sides<L: ClassLabel>(
             .iter()
             .map(|row| weights.map_or(1.0, |weights| weights[*row as usize]))
             .collect(),
+        draws: draws
+            .as_ref()
+            .map(|draws| rows.iter().map(|row| draws[*row as usize]).collect()),
     };
     let chosen = |wanted: bool| -> Vec<u32> {
         (0..n_rows)
@@ -290,6 +293,7 @@ fn sides<L: ClassLabel>(
             design,
             classes: outcome.codes.clone(),
             weights: weights.map_or_else(|| vec![1.0; n_rows], <[f64]>::to_vec),
+            draws,
         }
     } else {
         side(train)
@@ -304,7 +308,7 @@ fn sides<L: ClassLabel>(
     Ok(Sides { train, validation })
 }
 
-fn too_few(what: &'static str) -> Error {
+pub(super) fn too_few(what: &'static str) -> Error {
     ErrorKind::TooFewRows {
         what,
         required: 1,
@@ -313,63 +317,88 @@ fn too_few(what: &'static str) -> Error {
     .into()
 }
 
-/// What the bins of the training rows hold.
-struct Counted {
+/// What is counted of the rows of a fit.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Facts {
+    pub(super) n_rows: u64,
+    /// Rows of class 1.
+    pub(super) n_events: u64,
+    pub(super) validation_rows: u64,
     /// Features that no cut can divide: a single bin, or missing throughout.
-    constant: Vec<String>,
+    pub(super) constant: Vec<String>,
     /// Rows in the smallest bin that holds any.
-    smallest: u64,
+    pub(super) smallest_bin: u64,
 }
 
-impl Counted {
-    fn new(design: &BinnedDesign, binner: &Binner) -> Self {
-        let counts = map_tasks(design.n_features, |feature| {
+impl Facts {
+    fn of(sides: &Sides, binner: &Binner) -> Self {
+        let design = &sides.train.design;
+        let filled = map_tasks(design.n_features, |feature| {
             let counts = design.counts(feature);
-            let filled = counts.iter().filter(|count| **count > 0);
-            let present = counts.iter().take(usize::from(MISSING));
-            let smallest = present.copied().filter(|count| *count > 0).min();
-            (filled.count() < 2, smallest)
+            let (present, missing) = counts.split_at(usize::from(MISSING));
+            [present, missing].concat()
         });
-        let features = binner.schema.features().iter().zip(&counts);
+        let all = || {
+            [Some(&sides.train), sides.validation.as_ref()]
+                .into_iter()
+                .flatten()
+        };
+        let n_events = |side: &Side| side.classes.iter().filter(|class| **class == 1).count();
+        let rows = |side: &Side| side.classes.len() as u64;
         Self {
+            n_rows: all().map(rows).sum(),
+            n_events: all().map(|side| n_events(side) as u64).sum(),
+            validation_rows: sides.validation.as_ref().map_or(0, rows),
+            ..Self::of_bins(&filled, binner)
+        }
+    }
+
+    /// What the rows of every bin tell, those of missing values last.
+    pub(super) fn of_bins(filled: &[Vec<u64>], binner: &Binner) -> Self {
+        let n_filled = |counts: &[u64]| counts.iter().filter(|count| **count > 0).count();
+        let features = binner.schema.features().iter().zip(filled);
+        let present = filled.iter().filter_map(|counts| counts.split_last());
+        let present = present.flat_map(|(_, present)| present).copied();
+        Self {
+            n_rows: 0,
+            n_events: 0,
+            validation_rows: 0,
             constant: features
-                .filter(|(_, (constant, _))| *constant)
+                .filter(|(_, counts)| n_filled(counts) < 2)
                 .map(|(feature, _)| feature.name().to_string())
                 .collect(),
-            smallest: counts
-                .iter()
-                .filter_map(|(_, smallest)| *smallest)
-                .min()
-                .unwrap_or(0),
+            smallest_bin: present.filter(|count| *count > 0).min().unwrap_or(0),
         }
     }
 }
 
 /// Everything that makes the model.
-struct Fitted<'a, L: ClassLabel> {
-    params: &'a GradientBoostingValidParams,
-    start: Option<&'a Wire<L>>,
-    outcome: Outcome<L>,
-    lineage: Lineage,
-    binner: Binner,
-    sides: Sides,
-    counted: Counted,
-    boosted: Boosted,
+pub(super) struct Fitted<'a, L: ClassLabel> {
+    pub(super) params: &'a GradientBoostingValidParams,
+    pub(super) start: Option<&'a Wire<L>>,
+    pub(super) classes: Vec<L>,
+    pub(super) modelled: usize,
+    pub(super) event_named: bool,
+    pub(super) lineage: Lineage,
+    pub(super) binner: Binner,
+    pub(super) facts: Facts,
+    pub(super) boosted: Boosted,
 }
 
 impl<L: ClassLabel> Fitted<'_, L> {
-    fn model(self) -> Result<GradientBoosting<L>> {
+    pub(super) fn model(self) -> Result<GradientBoosting<L>> {
         let Self {
             params,
             start,
-            outcome,
+            classes,
+            modelled,
+            event_named,
             lineage,
             binner,
-            sides,
-            counted,
+            facts,
             boosted,
         } = self;
-        let texts: Vec<String> = outcome.classes.iter().map(ClassLabel::text).collect();
+        let texts: Vec<String> = classes.iter().map(ClassLabel::text).collect();
         let n_outputs = boosted.base.len();
         let mut params = params.clone();
         let mut train_loss = Vec::new();
@@ -387,19 +416,11 @@ impl<L: ClassLabel> Fitted<'_, L> {
         }
         train_loss.extend(boosted.train_loss);
         validation_loss.extend(boosted.validation_loss);
-        let validation_rows = sides.validation.as_ref().map_or(0, |s| s.classes.len());
-        let all_classes = || {
-            let validated = sides.validation.iter().flat_map(|side| &side.classes);
-            sides.train.classes.iter().chain(validated)
-        };
-
         let mut header = ModelHeader::new(NAME, binner.schema.clone(), binner.positional);
         header.seed = params.seed;
-        header.n_rows = all_classes().count() as u64;
-        header.n_events = outcome
-            .event_named
-            .then(|| all_classes().filter(|class| **class == 1).count() as u64);
-        header.event = outcome.event_named.then(|| texts[outcome.modelled].clone());
+        header.n_rows = facts.n_rows;
+        header.n_events = event_named.then_some(facts.n_events);
+        header.event = event_named.then(|| texts[modelled].clone());
         header.classes = texts;
         header.lineage = match start {
             None => lineage,
@@ -418,7 +439,7 @@ impl<L: ClassLabel> Fitted<'_, L> {
                 .row_derived
                 .first()
                 .map_or(0, |part| part.smallest_count),
-            None => counted.smallest,
+            None => facts.smallest_bin,
         };
         header.row_derived = vec![
             RowDerived {
@@ -431,9 +452,9 @@ impl<L: ClassLabel> Fitted<'_, L> {
             },
         ];
         let constant = match start {
-            None => counted.constant,
+            None => facts.constant,
             Some(start) => {
-                let still = |name: &&String| counted.constant.contains(name);
+                let still = |name: &&String| facts.constant.contains(name);
                 start.constant.iter().filter(still).cloned().collect()
             }
         };
@@ -441,14 +462,14 @@ impl<L: ClassLabel> Fitted<'_, L> {
             header,
             params,
             binner,
-            classes: outcome.classes,
-            modelled: outcome.modelled as u32,
-            event_named: outcome.event_named,
+            classes,
+            modelled: modelled as u32,
+            event_named,
             base: boosted.base,
             trees,
             train_loss,
             validation_loss,
-            validation_rows: validation_rows as u64,
+            validation_rows: facts.validation_rows,
             stopped_early: boosted.stopped_early,
             constant,
         })

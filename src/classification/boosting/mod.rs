@@ -13,6 +13,11 @@
 //! read, when events are few, or when values beyond those seen must be answered: trees are flat
 //! outside the range of training.
 //!
+//! The order of rows and the number of threads change no bit of a model: gradients, weights and losses
+//! are added up as whole numbers, edges of bins come from counts, and rows are drawn by their
+//! patient's key. Hence [`rounds`](GradientBoostingValidParams::rounds) over shards give the bytes of a
+//! fit in memory; see [`BoostingRounds`] for what that discloses.
+//!
 //! Missing values are native: every cut sends them to the side where they fit better. Levels are cut
 //! into sets; levels that training did not show count as missing. Row weights and class weights are
 //! honoured; weight 0 is absence, and 2 is a row twice except for `min_leaf_rows`, which counts rows.
@@ -26,19 +31,25 @@
 //! (drawing rows); Chen and Guestrin, KDD 2016, doi 10.1145/2939672.2939785 (second-order gains,
 //! missing values); Ke et al., *LightGBM*, NeurIPS 30, 2017 (bins, leaves best first).
 
+mod answer;
 mod check;
 mod explain;
 mod fit;
 mod importance;
+mod messages;
 mod model;
 mod params;
 mod predict;
+mod rounds;
 mod scorer;
 mod target;
 #[cfg(test)]
 mod tests;
 
+pub use answer::BoostingLocal;
 pub use importance::FeatureImportance;
+pub use messages::{BoostingPartial, BoostingQuestion};
 pub use model::GradientBoosting;
 pub use params::{Direction, GradientBoostingParams, GradientBoostingValidParams, Growth};
+pub use rounds::{BoostingOutcome, BoostingRounds, BoostingState};
 pub use scorer::BoostingScorer;

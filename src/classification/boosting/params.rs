@@ -169,7 +169,8 @@ impl GradientBoostingParams {
         self
     }
 
-    /// Sets the share of rows drawn for every tree, in (0, 1].
+    /// Sets the share of rows drawn for every tree, in (0, 1]: all rows of a patient or none, where
+    /// there are patient keys, so that the order of rows changes nothing; else rows by their number.
     #[must_use]
     pub fn row_share(mut self, row_share: f64) -> Self {
         self.0.row_share = row_share;

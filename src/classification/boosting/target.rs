@@ -4,7 +4,7 @@ use super::params::{GradientBoostingValidParams, NAME};
 use crate::classification::logistic::ClassWeights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::{ClassLabel, RowsSource};
-use crate::numeric::seed::uniform_of_key;
+use crate::numeric::seed::{text_code, uniform_of_key};
 
 pub(super) fn target_kind(expected: &str, found: &str) -> Error {
     ErrorKind::TargetKind {
@@ -102,7 +102,7 @@ impl<L: ClassLabel> Outcome<L> {
 }
 
 /// Position of the modelled class, and whether it is a named event.
-fn event<L: ClassLabel>(
+pub(super) fn event<L: ClassLabel>(
     params: &GradientBoostingValidParams,
     classes: &[L],
 ) -> Result<(usize, bool)> {
@@ -171,26 +171,38 @@ pub(super) fn class_factors(weights: ClassWeights, totals: &[f64]) -> Result<Vec
     .into())
 }
 
+/// Whether the rows of a patient are validated on.
+pub(super) fn is_validated(key: &str, share: f64, seed: u64) -> bool {
+    // Not the hash of a split with the same seed: it would draw the very patients that the split
+    // has already taken out.
+    uniform_of_key(!seed, key) < share
+}
+
 /// Which rows are validated on: patients by a hash of their key with the seed, rows by one of their
 /// number where there are no keys.
 pub(super) fn validation_rows(rows: RowsSource<'_>, share: f64, seed: u64) -> Vec<bool> {
-    // Not the hash of a split with the same seed: it would draw the very patients that the split
-    // has already taken out.
-    let drawn = |key: &str| uniform_of_key(!seed, key) < share;
-    let patients = match rows {
-        RowsSource::Matrix(matrix) => matrix.keys().patient_keys(),
-        RowsSource::Array(_) => None,
+    by_patient(rows, |key| is_validated(key, share, seed)).unwrap_or_else(|| {
+        (0..rows.n_rows())
+            .map(|row| is_validated(&row.to_string(), share, seed))
+            .collect()
+    })
+}
+
+/// What rows are drawn by for each tree: a hash of their patient's key, their number where there are
+/// no keys.
+pub(super) fn draw_numbers(rows: RowsSource<'_>) -> Vec<u64> {
+    by_patient(rows, text_code).unwrap_or_else(|| (0..rows.n_rows() as u64).collect())
+}
+
+/// Something of the patient of every row; `None` where there are no keys.
+fn by_patient<T: Copy>(rows: RowsSource<'_>, of: impl Fn(&str) -> T) -> Option<Vec<T>> {
+    let RowsSource::Matrix(matrix) = rows else {
+        return None;
     };
-    match patients {
-        Some(keys) => {
-            let drawn: Vec<bool> = keys.labels().iter().map(|label| drawn(label)).collect();
-            let codes = keys.codes().iter();
-            codes.map(|code| drawn[*code as usize]).collect()
-        }
-        None => (0..rows.n_rows())
-            .map(|row| drawn(&row.to_string()))
-            .collect(),
-    }
+    let keys = matrix.keys().patient_keys()?;
+    let of_patients: Vec<T> = keys.labels().iter().map(|label| of(label)).collect();
+    let codes = keys.codes().iter();
+    Some(codes.map(|code| of_patients[*code as usize]).collect())
 }
 
 #[cfg(test)]

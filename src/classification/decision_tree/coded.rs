@@ -55,6 +55,8 @@ pub(super) struct Labelled {
     /// Whole-number weights, 1 or more.
     pub(super) weights: Vec<u32>,
     pub(super) n_classes: usize,
+    /// Whether all weights are 1.
+    pub(super) unweighted: bool,
     /// By feature, its number of bins and whether they are levels.
     pub(super) bins: Vec<(usize, bool)>,
 }
@@ -71,6 +73,7 @@ impl Labelled {
             classes: of(&self.classes),
             weights: of(&self.weights),
             n_classes: self.n_classes,
+            unweighted: self.unweighted,
             bins: self.bins.clone(),
         }
     }

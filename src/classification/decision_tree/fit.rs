@@ -43,7 +43,7 @@ impl DecisionTreeValidParams {
     /// [`ErrorKind::TooFewRows`], [`ErrorKind::NoFeatures`] and [`ErrorKind::LengthMismatch`] by
     /// shape; [`ErrorKind::NonFinite`] for an infinity, a weight that is not finite, or a missing
     /// value where cuts are exact; [`ErrorKind::SingleClass`]; [`ErrorKind::TargetKind`] when the
-    /// named event is not a class of two, or for three classes where cuts are exact;
+    /// named event is not a class of two, for more than 1000 classes, or for three where cuts are exact;
     /// [`ErrorKind::OutOfRange`] and [`ErrorKind::FeatureMismatch`] for what exact cuts do not take
     /// ([`Cuts::Exact`]); [`ErrorKind::Cancelled`].
     pub fn fit_with_control<R, T>(
@@ -140,6 +140,7 @@ fn fit_used<L: ClassLabel>(
     let bins = |bins: &Bins| (bins.len(), matches!(bins, Bins::Levels { .. }));
     let mut data = Labelled {
         codes: Codes::Ranks(Vec::new()),
+        unweighted: weights.iter().all(|weight| *weight == 1),
         classes: outcome.codes.clone(),
         weights,
         n_classes: outcome.n_classes(),
@@ -160,7 +161,9 @@ fn fit_used<L: ClassLabel>(
             ranks(&binner, source, &outcome.used)?
         }
     };
+    control.step("bins", 1, None)?;
     let grown = plant(&data, params, control)?;
+    control.step("growth", 1, None)?;
     let mut path = sequence(&grown, params.impurity);
     let chosen = match params.pruning {
         Pruning::None => None,
@@ -181,6 +184,7 @@ fn fit_used<L: ClassLabel>(
             }
         }
     };
+    control.step("pruning", 1, None)?;
     let strength = chosen.map(|chosen| path.steps[chosen].strength);
     let flat = flatten(
         &grown,

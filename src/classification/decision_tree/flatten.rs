@@ -4,10 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::coded::{Cut, Grown, Labelled, Side};
 use super::prune::Sequence;
-use crate::design::binned::{Binner, Bins, between};
+use crate::design::align::align;
+use crate::design::binned::{Binner, Bins};
+use crate::design::edges::between;
 use crate::error::Result;
 use crate::estimator::RowsSource;
 use crate::kernel::tree::flat::{LevelSet, NO_SET, Node, Tree};
+use crate::numeric::parallel::map_chunks;
 
 /// Numbers up to it: all that are known.
 pub(super) const ANY: f64 = f64::MAX;
@@ -148,25 +151,23 @@ fn gaps(
         low: f64::NEG_INFINITY,
         high: f64::INFINITY,
     };
-    let width = binner.bins.len();
     let n_nodes = grown.nodes.len();
-    let chunks = binner.for_values(rows, |range, values| {
+    let readers = align(&binner.schema, rows)?;
+    let chunks = map_chunks(used.len(), |range| {
         let mut gaps = vec![none; n_nodes];
-        let first = used.partition_point(|row| (*row as usize) < range.start);
-        let last = used.partition_point(|row| (*row as usize) < range.end);
-        for (at, row) in used.iter().enumerate().take(last).skip(first) {
-            let row = *row as usize - range.start;
-            let row = &values[row * width..(row + 1) * width];
+        for at in range {
             let mut node = 0;
             while let Some(cut) = grown.nodes[node].cut.as_ref().filter(|_| kept(node)) {
                 let left = cut.goes_left(&data.codes, at);
-                let value = row[cut.feature as usize];
-                if !value.is_nan() {
+                if let Side::UpTo(_) = cut.side {
+                    let mut value = [0.0];
+                    readers[cut.feature as usize].fill(used[at] as usize, &mut value);
                     let gap = &mut gaps[node];
+                    // NaN is neither the larger nor the smaller.
                     if left {
-                        gap.low = gap.low.max(value);
+                        gap.low = gap.low.max(value[0]);
                     } else {
-                        gap.high = gap.high.min(value);
+                        gap.high = gap.high.min(value[0]);
                     }
                 }
                 let children = &grown.nodes[node];
@@ -174,7 +175,7 @@ fn gaps(
             }
         }
         gaps
-    })?;
+    });
     let mut all = vec![none; n_nodes];
     for gaps in chunks {
         for (all, gap) in all.iter_mut().zip(gaps) {

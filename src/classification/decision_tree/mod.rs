@@ -19,7 +19,7 @@
 //! between any two values ([`Cuts`]). Levels are cut into sets. Missing values go to a learnt side or
 //! follow stand-ins ([`MissingValues`]); levels that training did not show count as missing. Row
 //! weights and class weights are honoured: weight 0 is absence, and 2 is a row twice except for
-//! `min_leaf_rows`, which counts rows. They are held as whole numbers (fractions to 2^-30 of the
+//! `min_leaf_rows`, which counts rows. They are held as whole numbers (fractions to 2^-29 of the
 //! largest), hence sums are exact and no order of rows changes the tree; without patient keys the
 //! folds of pruning go by the number of a row.
 //!

@@ -9,6 +9,12 @@ use crate::numeric::stable::sum;
 /// Weights up to this are held as whole numbers; 2^32 rows of them still fit 64 bits.
 const FINEST: f64 = (1_u64 << 30) as f64;
 
+/// Sums of every class are held for every bin; more classes are no reading matter.
+const MOST_CLASSES: usize = 1_000;
+
+/// Bits of the exponent of a number.
+const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
+
 pub(super) fn target_kind(expected: &str, found: &str) -> Error {
     ErrorKind::TargetKind {
         what: NAME,
@@ -59,6 +65,12 @@ impl<L: ClassLabel> Outcome<L> {
         }
         if classes.len() < 2 {
             return Err(ErrorKind::SingleClass { what: NAME }.into());
+        }
+        if classes.len() > MOST_CLASSES {
+            return Err(target_kind(
+                "at most 1000 classes",
+                &format!("{} classes", classes.len()),
+            ));
         }
         let event = event(params, &classes)?;
         let codes: Vec<u32> = used
@@ -147,14 +159,16 @@ fn factors(weights: ClassWeights, event: Option<usize>, totals: &[f64]) -> Resul
 }
 
 /// Weights as whole numbers and the weight that one of them stands for: sums are then the same in
-/// any order. Whole weights stay as they are, others are rounded to 2^-30 of the largest.
+/// any order. Whole weights stay as they are, others are rounded to 2^-29 of the largest.
 pub(super) fn whole(weights: &[f64]) -> (Vec<u32>, f64) {
     let largest = weights.iter().fold(0.0_f64, |m, w| m.max(*w));
     let as_they_are = largest <= FINEST && weights.iter().all(|w| w.fract() == 0.0);
     let unit = if as_they_are || largest == 0.0 {
         1.0
     } else {
-        (largest / FINEST).max(f64::from_bits(1))
+        // A power of two, so that halves and quarters stay exact.
+        let power = f64::from_bits(largest.to_bits() & EXPONENT);
+        (power / (0.5 * FINEST)).max(f64::from_bits(1))
     };
     let mut whole: Vec<u32> = weights
         .iter()
@@ -245,6 +259,9 @@ mod tests {
             one.unwrap_err().kind(),
             ErrorKind::SingleClass { .. }
         ));
+        let many: Vec<usize> = (0..1_001).collect();
+        let codes: Vec<u32> = (0..1_001).collect();
+        assert!(Outcome::new(&params(), many, &codes, None).is_err());
         let flags = Outcome::new(&params(), vec![false, true], &[0, 1], None).unwrap();
         assert_eq!(flags.event, Some(1));
     }

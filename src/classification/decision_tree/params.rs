@@ -46,7 +46,8 @@ pub enum MissingValues {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Cuts {
-    /// Between at most 255 bins of a feature: exact where it has no more distinct values.
+    /// Between at most 255 bins of a feature: exact where it has no more distinct values. Bins are
+    /// learnt from at most 65,536 rows.
     Binned,
     /// Between any two values, searched by `linfa-trees`; for two classes, values that are all there,
     /// categories of at most two levels and rows of one weight. Slower, on one thread.

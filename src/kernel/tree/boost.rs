@@ -8,32 +8,16 @@ use crate::design::binned::{BinnedDesign, Binner, Bins};
 use crate::design::bundle::Bundles;
 use crate::error::Result;
 use crate::estimator::Control;
-use crate::kernel::loss::Loss;
+use crate::kernel::tree::decide::Growth;
 use crate::kernel::tree::flat::Tree;
-use crate::kernel::tree::grow::{Grower, Grown, Growth};
+use crate::kernel::tree::gradient::{
+    Gradients, LossScale, Objective, class_sums, weight_unit, whole_weight,
+};
+use crate::kernel::tree::grow::{Grower, Grown};
 use crate::kernel::tree::partition::{bins_of, leaf_of_bins};
-use crate::kernel::tree::quantise::{Quantised, Scale};
+use crate::kernel::tree::quantise::Quantised;
 use crate::numeric::parallel::{CHUNK_ROWS, map_each, within_pool};
 use crate::numeric::seed::{mix, shuffle, stream};
-use crate::numeric::simd::{NullaryFnOnce, dispatch};
-
-/// What is boosted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Objective {
-    /// Two classes, one raw score: the log-odds of class 1.
-    Binary,
-    /// A raw score for each of `n` classes; probabilities are their softmax.
-    Classes(u32),
-}
-
-impl Objective {
-    pub(crate) fn n_outputs(self) -> usize {
-        match self {
-            Self::Binary => 1,
-            Self::Classes(n) => n as usize,
-        }
-    }
-}
 
 /// How nodes are chosen for cutting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +62,8 @@ pub(crate) struct Labelled<'a> {
     pub(crate) classes: &'a [u32],
     /// Weight of every row; 0 is absence.
     pub(crate) weights: &'a [f64],
+    /// What every row is drawn by; its place where there is none.
+    pub(crate) draws: Option<&'a [u64]>,
 }
 
 /// What boosting found.
@@ -124,13 +110,19 @@ fn run(
     control: &Control,
 ) -> Result<Boosted> {
     let n_outputs = objective.n_outputs();
+    let weight = train.largest_weight();
+    let sums = train.class_sums(objective);
     let base = match start {
         Some((base, _)) => base.to_vec(),
-        None => base_scores(objective, train),
+        None => objective.base_scores(&sums, weight),
     };
+    let losses = LossScale::new(&sums, weight);
     let before = start.map_or(&[][..], |(_, trees)| trees);
     let mut scores = Scores::new(binner, train, &base, before);
-    let mut watched = validation.map(|rows| (rows, Scores::new(binner, rows, &base, before)));
+    let mut watched = validation.map(|rows| {
+        let losses = LossScale::new(&rows.class_sums(objective), rows.largest_weight());
+        (rows, Scores::new(binner, rows, &base, before), losses)
+    });
     let growth = settings.growth();
     let n_bins: Vec<usize> = binner.bins.iter().map(Bins::len).collect();
     let bundles = Bundles::new(train.design, &n_bins);
@@ -138,7 +130,6 @@ fn run(
     let used: Vec<u32> = (0..train.design.n_rows as u32)
         .filter(|row| train.weights[*row as usize] > 0.0)
         .collect();
-    let weight = train.weights.iter().fold(0.0_f64, |m, w| m.max(*w));
     let covers = covers(train.weights, weight);
     let scale = objective.scale(weight, used.len());
     let mut gradients = Gradients::new(n_outputs, train.design.n_rows);
@@ -150,13 +141,14 @@ fn run(
         validation_loss: Vec::new(),
         stopped_early: false,
     };
-    let (mut best, mut best_loss) = (0, f64::INFINITY);
-    gradients.take(objective, train, &scores);
+    let mut watch = Watch::new(settings.patience);
+    let (classes, weights) = (train.classes, train.weights);
+    gradients.take(objective, classes, weights, &scores.0, &losses);
     for iteration in 0..settings.n_trees {
         control.step("tree", iteration, Some(settings.n_trees))?;
         // Counted from the first tree of all, so that going on draws what one run would have drawn.
         let turn = before.len() / n_outputs + iteration;
-        let rows = drawn_rows(&used, settings, turn);
+        let rows = drawn_rows(&used, train.draws, settings, turn);
         let allowed = drawn_features(binner.bins.len(), settings, turn);
         for output in 0..n_outputs {
             quantised.set(
@@ -178,34 +170,90 @@ fn run(
                 output,
                 rows.len() == train.design.n_rows,
             );
-            if let Some((rows, scores)) = &mut watched {
+            if let Some((rows, scores, _)) = &mut watched {
                 scores.add(&grown, rows.design, output, false);
             }
             boosted.trees.push(grown.tree);
         }
-        boosted
-            .train_loss
-            .push(gradients.take(objective, train, &scores));
-        if let Some((rows, scores)) = &watched {
-            let loss = mean_loss(objective, *rows, scores);
-            boosted.validation_loss.push(loss);
-            if loss < best_loss {
-                (best, best_loss) = (iteration + 1, loss);
-            }
-            if settings.patience > 0 && iteration + 1 - best >= settings.patience {
-                boosted.stopped_early = true;
-                break;
-            }
+        let sum = gradients.take(objective, classes, weights, &scores.0, &losses);
+        let validation = watched
+            .as_ref()
+            .map(|(rows, scores, losses)| mean_loss(objective, *rows, scores, losses));
+        if watch.ends(&mut boosted, losses.mean(sum), validation) {
+            break;
         }
     }
-    if watched.is_some() && settings.patience > 0 {
-        boosted.trees.truncate(best * n_outputs);
-    }
+    watch.finish(&mut boosted);
     Ok(boosted)
 }
 
+impl Labelled<'_> {
+    fn largest_weight(&self) -> f64 {
+        self.weights.iter().fold(0.0_f64, |m, w| m.max(*w))
+    }
+
+    fn class_sums(&self, objective: Objective) -> Vec<i64> {
+        let (classes, weights) = (self.classes, self.weights);
+        class_sums(
+            classes,
+            weights,
+            self.largest_weight(),
+            objective.n_classes(),
+        )
+    }
+}
+
+/// Looks after the losses: when boosting ends, and what it keeps.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch {
+    patience: usize,
+    best: usize,
+    best_loss: f64,
+}
+
+impl Watch {
+    pub(crate) fn new(patience: usize) -> Self {
+        Self {
+            patience,
+            best: 0,
+            best_loss: f64::INFINITY,
+        }
+    }
+
+    /// Notes the mean losses after an iteration; whether it was the last one.
+    pub(crate) fn ends(
+        &mut self,
+        boosted: &mut Boosted,
+        train: f64,
+        validation: Option<f64>,
+    ) -> bool {
+        boosted.train_loss.push(train);
+        let Some(loss) = validation else { return false };
+        boosted.validation_loss.push(loss);
+        let iteration = boosted.train_loss.len();
+        if loss < self.best_loss {
+            (self.best, self.best_loss) = (iteration, loss);
+        }
+        boosted.stopped_early = self.patience > 0 && iteration - self.best >= self.patience;
+        boosted.stopped_early
+    }
+
+    /// Leaves out the trees after the best iteration, where one was looked for.
+    pub(crate) fn finish(&self, boosted: &mut Boosted) {
+        if self.patience > 0 && !boosted.validation_loss.is_empty() {
+            boosted.trees.truncate(self.best * boosted.base.len());
+        }
+    }
+}
+
+fn mean_loss(objective: Objective, rows: Labelled<'_>, scores: &Scores, losses: &LossScale) -> f64 {
+    let mut gradients = Gradients::new(objective.n_outputs(), rows.design.n_rows);
+    let sum = gradients.take(objective, rows.classes, rows.weights, &scores.0, losses);
+    losses.mean(sum)
+}
+
 impl Settings {
-    fn growth(&self) -> Growth {
+    pub(crate) fn growth(&self) -> Growth {
         Growth {
             max_leaves: self.max_leaves,
             max_depth: self.max_depth,
@@ -221,73 +269,57 @@ impl Settings {
     }
 }
 
-impl Objective {
-    /// Largest gradient and curvature of a row of this weight.
-    fn scale(self, weight: f64, rows: usize) -> Scale {
-        let factor = match self {
-            Self::Binary => 1.0,
-            Self::Classes(n) => class_factor(n as usize),
-        };
-        Scale::new(weight, weight * factor / 4.0, rows)
-    }
-}
-
-/// Curvature of softmax scores counts by this much more, as their sum is free (Friedman 2001, eq. 24).
-fn class_factor(n: usize) -> f64 {
-    n as f64 / (n as f64 - 1.0)
-}
-
-/// Bits of a whole weight.
-const WEIGHT_BITS: i32 = 32;
-
 /// Weights as whole numbers and what one of them is worth; `None` where all are one.
 fn covers(weights: &[f64], largest: f64) -> Option<(Vec<i64>, f64)> {
     if weights.iter().all(|weight| *weight == 1.0) {
         return None;
     }
-    let unit = largest / 2_f64.powi(WEIGHT_BITS);
+    let unit = weight_unit(largest);
     let whole = weights
         .iter()
-        .map(|weight| (weight / unit).round_ties_even() as i64)
+        .map(|weight| whole_weight(*weight, unit))
         .collect();
     Some((whole, unit))
 }
 
-/// Log-odds of the classes; a class without weight counts as half a row.
-fn base_scores(objective: Objective, train: Labelled<'_>) -> Vec<f64> {
-    let n_classes = match objective {
-        Objective::Binary => 2,
-        Objective::Classes(n) => n as usize,
-    };
-    let largest = train.weights.iter().fold(0.0_f64, |m, w| m.max(*w));
-    let unit = largest / 2_f64.powi(WEIGHT_BITS);
-    let mut sums = vec![0_i64; n_classes];
-    for (class, weight) in train.classes.iter().zip(train.weights) {
-        sums[*class as usize] += (weight / unit).round_ties_even() as i64;
-    }
-    let log = |class: usize| libm::log((sums[class] as f64 * unit).max(largest / 2.0));
-    match objective {
-        Objective::Binary => vec![log(1) - log(0)],
-        Objective::Classes(_) => {
-            let mean = (0..n_classes).map(log).sum::<f64>() / n_classes as f64;
-            (0..n_classes).map(|class| log(class) - mean).collect()
-        }
-    }
-}
-
-fn drawn_rows(used: &[u32], settings: &Settings, iteration: usize) -> Vec<u32> {
-    if settings.row_share >= 1.0 {
+fn drawn_rows(
+    used: &[u32],
+    draws: Option<&[u64]>,
+    settings: &Settings,
+    iteration: usize,
+) -> Vec<u32> {
+    let Some(draw) = Draw::new(settings, iteration) else {
         return used.to_vec();
-    }
-    let key = mix(mix(settings.seed) ^ iteration as u64);
-    let limit = (settings.row_share * u32::MAX as f64) as u64;
+    };
+    let number = |row: u32| draws.map_or(u64::from(row), |draws| draws[row as usize]);
     used.iter()
         .copied()
-        .filter(|row| mix(key ^ u64::from(*row)) >> 32 <= limit)
+        .filter(|row| draw.takes(number(*row)))
         .collect()
 }
 
-fn drawn_features(n: usize, settings: &Settings, iteration: usize) -> Vec<bool> {
+/// Which rows a tree grows on, by the number of their patient, or their own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draw {
+    key: u64,
+    limit: u64,
+}
+
+impl Draw {
+    /// `None` where all rows are taken.
+    pub(crate) fn new(settings: &Settings, iteration: usize) -> Option<Self> {
+        (settings.row_share < 1.0).then(|| Self {
+            key: mix(mix(settings.seed) ^ iteration as u64),
+            limit: (settings.row_share * u32::MAX as f64) as u64,
+        })
+    }
+
+    pub(crate) fn takes(&self, number: u64) -> bool {
+        mix(self.key ^ number) >> 32 <= self.limit
+    }
+}
+
+pub(crate) fn drawn_features(n: usize, settings: &Settings, iteration: usize) -> Vec<bool> {
     if settings.feature_share >= 1.0 {
         return vec![true; n];
     }
@@ -301,6 +333,9 @@ fn drawn_features(n: usize, settings: &Settings, iteration: usize) -> Vec<bool> 
     }
     allowed
 }
+
+/// Rows whose scores are added to together: a second-level cache holds them.
+const SCORE_ROWS: usize = 16_384;
 
 /// Raw scores of rows, output by output.
 #[derive(Debug)]
@@ -324,13 +359,20 @@ impl Scores {
             self.add_tree(&grown.tree, &grown.by_bins, design, output);
             return;
         }
-        let scores = &mut self.0[output];
-        for (node, start, end) in &grown.leaves {
-            let value = grown.tree.values[*node];
-            for row in &grown.rows[*start..*end] {
-                scores[*row as usize] += value;
+        let mut parts: Vec<&mut [f64]> = self.0[output].chunks_mut(SCORE_ROWS).collect();
+        map_each(&mut parts, true, |index, part| {
+            let first = (index * SCORE_ROWS) as u32;
+            let after = first + part.len() as u32;
+            for (node, start, end) in &grown.segments {
+                let value = grown.tree.values[*node];
+                let rows = &grown.rows[*start..*end];
+                let from = rows.partition_point(|row| *row < first);
+                let to = rows.partition_point(|row| *row < after);
+                for row in &rows[from..to] {
+                    part[(row - first) as usize] += value;
+                }
             }
-        }
+        });
     }
 
     fn add_tree(
@@ -347,125 +389,5 @@ impl Scores {
                     tree.values[leaf_of_bins(tree, by_bins, design, index * CHUNK_ROWS + offset)];
             }
         });
-    }
-}
-
-/// Gradients and curvatures, output by output.
-#[derive(Debug)]
-struct Gradients {
-    gradients: Vec<Vec<f64>>,
-    curvatures: Vec<Vec<f64>>,
-}
-
-impl Gradients {
-    fn new(n_outputs: usize, n_rows: usize) -> Self {
-        Self {
-            gradients: vec![vec![0.0; n_rows]; n_outputs],
-            curvatures: vec![vec![0.0; n_rows]; n_outputs],
-        }
-    }
-
-    /// Takes gradients at the given scores; the mean loss there.
-    fn take(&mut self, objective: Objective, rows: Labelled<'_>, scores: &Scores) -> f64 {
-        let n = rows.design.n_rows;
-        let mut losses = vec![0.0; n.div_ceil(CHUNK_ROWS)];
-        match objective {
-            Objective::Binary => {
-                let parts = self.gradients[0].chunks_mut(CHUNK_ROWS);
-                let mut parts: Vec<_> = parts
-                    .zip(self.curvatures[0].chunks_mut(CHUNK_ROWS))
-                    .zip(&mut losses)
-                    .collect();
-                map_each(
-                    &mut parts,
-                    true,
-                    |index, ((gradients, curvatures), loss)| {
-                        let range = index * CHUNK_ROWS..index * CHUNK_ROWS + gradients.len();
-                        gradients.copy_from_slice(&scores.0[0][range.clone()]);
-                        let target: Vec<f64> = rows.classes[range.clone()]
-                            .iter()
-                            .map(|class| f64::from(*class))
-                            .collect();
-                        **loss = dispatch(Evaluate {
-                            eta: gradients,
-                            target: &target,
-                            weights: &rows.weights[range],
-                            curvature: curvatures,
-                        });
-                    },
-                );
-            }
-            Objective::Classes(_) => {
-                let n_outputs = scores.0.len();
-                let factor = class_factor(n_outputs);
-                type Slices<'a> = Vec<&'a mut [f64]>;
-                let mut parts: Vec<(Slices<'_>, Slices<'_>, &mut f64)> = losses
-                    .iter_mut()
-                    .map(|loss| (Vec::new(), Vec::new(), loss))
-                    .collect();
-                for output in &mut self.gradients {
-                    for (part, slice) in parts.iter_mut().zip(output.chunks_mut(CHUNK_ROWS)) {
-                        part.0.push(slice);
-                    }
-                }
-                for output in &mut self.curvatures {
-                    for (part, slice) in parts.iter_mut().zip(output.chunks_mut(CHUNK_ROWS)) {
-                        part.1.push(slice);
-                    }
-                }
-                map_each(&mut parts, true, |index, (gradients, curvatures, loss)| {
-                    let mut risks = vec![0.0; n_outputs];
-                    let start = index * CHUNK_ROWS;
-                    for offset in 0..gradients[0].len() {
-                        let row = start + offset;
-                        let (weight, class) = (rows.weights[row], rows.classes[row] as usize);
-                        **loss += weight * softmax(&scores.0, row, class, &mut risks);
-                        for (output, p) in risks.iter().enumerate() {
-                            let event = f64::from(u8::from(output == class));
-                            gradients[output][offset] = weight * (p - event);
-                            curvatures[output][offset] = weight * factor * p * (1.0 - p);
-                        }
-                    }
-                });
-            }
-        }
-        losses.iter().sum::<f64>() / rows.weights.iter().sum::<f64>()
-    }
-}
-
-/// Writes the probabilities of a row; the negative log-likelihood of its class.
-fn softmax(scores: &[Vec<f64>], row: usize, class: usize, risks: &mut [f64]) -> f64 {
-    let largest = scores
-        .iter()
-        .fold(f64::NEG_INFINITY, |m, output| m.max(output[row]));
-    let mut total = 0.0;
-    for (risk, output) in risks.iter_mut().zip(scores) {
-        *risk = libm::exp(output[row] - largest);
-        total += *risk;
-    }
-    for risk in risks.iter_mut() {
-        *risk /= total;
-    }
-    libm::log(total) - (scores[class][row] - largest)
-}
-
-fn mean_loss(objective: Objective, rows: Labelled<'_>, scores: &Scores) -> f64 {
-    let mut gradients = Gradients::new(objective.n_outputs(), rows.design.n_rows);
-    gradients.take(objective, rows, scores)
-}
-
-struct Evaluate<'a> {
-    eta: &'a mut [f64],
-    target: &'a [f64],
-    weights: &'a [f64],
-    curvature: &'a mut [f64],
-}
-
-impl NullaryFnOnce for Evaluate<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn call(self) -> f64 {
-        Loss::Logistic.evaluate(self.eta, self.target, self.weights, self.curvature)
     }
 }

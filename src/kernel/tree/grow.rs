@@ -1,45 +1,48 @@
-//! One tree, from the root to its leaves.
+//! One tree on rows in memory, from the root to its leaves: what is counted; [`decide`] says what of.
+//!
+//! [`decide`]: crate::kernel::tree::decide
 
-use crate::design::binned::{Binner, Bins, GROUP, MISSING};
-use crate::design::bundle::{Bundles, CODES};
-use crate::kernel::tree::flat::{NO_SET, Node, Tree};
-use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, count, spread, subtract};
-use crate::kernel::tree::partition::{PARTITION_ROWS, partition, set_bit};
-use crate::kernel::tree::quantise::{Quantised, Scale, halves};
-use crate::kernel::tree::split::{Asked, Cut, Limits, Place, best_cut};
-use crate::numeric::parallel::{map_each, map_tasks};
+use crate::design::binned::{Binner, GROUP, MISSING};
+use crate::design::bundle::{Bundles, CODES, Panel};
+use crate::kernel::tree::decide::{Draft, Growth, Leaf, Rules, left_bins, total};
+use crate::kernel::tree::flat::Tree;
+use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, add, count, spread, subtract};
+use crate::kernel::tree::partition::{partition, set_bit};
+use crate::kernel::tree::quantise::{Quantised, Scale};
+use crate::kernel::tree::split::Cut;
+use crate::numeric::parallel::{map_each, map_tasks, threads};
 
 /// Below so many additions a second thread costs more than it brings.
-const WORTH_SHARING: usize = 20_000;
+const WORTH_SHARING: usize = 200_000;
 
-/// How a tree grows; checked by the caller.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Growth {
-    pub(crate) max_leaves: usize,
-    pub(crate) max_depth: usize,
-    pub(crate) min_leaf_rows: u64,
-    pub(crate) min_leaf_weight: f64,
-    pub(crate) min_gain: f64,
-    pub(crate) l1: f64,
-    pub(crate) l2: f64,
-    /// Whether all leaves of a depth are cut before those below them.
-    pub(crate) level_by_level: bool,
-    pub(crate) monotone: Vec<i8>,
-    pub(crate) interactions: Vec<Vec<u32>>,
-}
+/// Fewer rows are not counted by stretches: adding those up would cost more.
+const STRETCH_ROWS: usize = 4_096;
 
-/// A leaf while its tree grows.
+/// A leaf of so many rows keeps all threads busy by itself.
+const ALONE_ROWS: usize = 262_144;
+
+/// Most leaves that are worked out at a time: some of them may never be cut.
+const MOST_AHEAD: usize = 4;
+
+/// Most stretches of a node, times panels: bounds the memory that their sums take.
+const MOST_STRETCHES: usize = 64;
+
+/// A leaf while its tree grows, with where its rows are.
 #[derive(Debug)]
 struct Open {
-    node: usize,
-    depth: usize,
+    leaf: Leaf,
     start: usize,
     end: usize,
     histogram: Option<Histogram>,
-    cut: Option<Cut>,
-    bounds: (f64, f64),
-    /// Features that its interaction groups leave.
-    features: Option<Vec<bool>>,
+    /// Its children, once they are worked out; its rows then stand as theirs.
+    children: Option<Box<[Open; 2]>>,
+}
+
+/// What working out children needs.
+#[derive(Debug)]
+struct Scratch {
+    counted: Histogram,
+    aside: Vec<u32>,
 }
 
 /// A grown tree and where its rows went.
@@ -48,33 +51,40 @@ pub(crate) struct Grown {
     pub(crate) tree: Tree,
     /// The rows, those of one leaf side by side.
     pub(crate) rows: Vec<u32>,
-    /// Node, start and end of every leaf.
-    pub(crate) leaves: Vec<(usize, usize, usize)>,
+    /// Node, start and end of rows of one leaf, in rising order; a leaf may have two of them.
+    pub(crate) segments: Vec<(usize, usize, usize)>,
     /// Cut of every inner node by bins: for rows whose bins are at hand.
     pub(crate) by_bins: Vec<[u64; 4]>,
+}
+
+/// The parts of a histogram that each panel counts into.
+fn by_panel<'a>(
+    bundles: &'a Bundles,
+    histogram: &'a mut Histogram,
+) -> Vec<(&'a Panel, Vec<&'a mut Part>)> {
+    let mut parts = histogram.parts.iter_mut().map(|part| &mut **part);
+    let of_panel = |panel: &'a Panel| (panel, parts.by_ref().take(panel.groups.len()).collect());
+    bundles.panels.iter().map(of_panel).collect()
 }
 
 /// Grows trees on one design.
 #[derive(Debug)]
 pub(crate) struct Grower<'a> {
-    binner: &'a Binner,
+    rules: Rules<'a>,
     bundles: &'a Bundles,
-    growth: &'a Growth,
     /// Histograms to use again.
     pool: Vec<Histogram>,
-    words: Vec<i64>,
-    aside: Vec<u32>,
+    /// Rows on their way, to use again.
+    asides: Vec<Vec<u32>>,
 }
 
 impl<'a> Grower<'a> {
     pub(crate) fn new(binner: &'a Binner, bundles: &'a Bundles, growth: &'a Growth) -> Self {
         Self {
-            binner,
+            rules: Rules { binner, growth },
             bundles,
-            growth,
             pool: Vec::new(),
-            words: Vec::new(),
-            aside: Vec::new(),
+            asides: Vec::new(),
         }
     }
 
@@ -88,137 +98,103 @@ impl<'a> Grower<'a> {
         allowed: &[bool],
         rate: f64,
     ) -> Grown {
-        let mut tree = Tree {
-            n_outputs: 1,
-            ..Tree::default()
-        };
-        let mut by_bins = Vec::new();
-        tree.nodes.push(Node::leaf(0.0, rows.len() as u64));
-        by_bins.push([0; 4]);
+        let rules = self.rules;
+        let n_rows = rows.len() as u64;
+        let mut draft = Draft::new(n_rows);
         let mut root = Open {
-            node: 0,
-            depth: 0,
+            leaf: rules.root(n_rows),
             start: 0,
             end: rows.len(),
             histogram: None,
-            cut: None,
-            bounds: (f64::NEG_INFINITY, f64::INFINITY),
-            features: None,
+            children: None,
         };
-        if self.may_be_cut(&root) && self.growth.max_leaves > 1 {
+        if rules.may_be_cut(&root.leaf) && rules.growth.max_leaves > 1 {
             let mut histogram = self.histogram();
-            self.gather(quantised, &rows);
             let [cuts, _] = self.pass(
                 &mut histogram,
                 None,
                 &rows,
-                [Some(&root), None],
+                [Some(&root.leaf), None],
                 quantised,
                 allowed,
             );
-            root.cut = self.settle(cuts, &root, &histogram, quantised, &rows, allowed);
+            root.leaf.cut = self.settle(cuts, &root.leaf, &histogram, quantised, &rows);
             root.histogram = Some(histogram);
         }
         let mut open = vec![root];
-        while open.len() < self.growth.max_leaves {
-            let Some(next) = self.next(&open) else { break };
+        while open.len() < rules.growth.max_leaves {
+            let Some(next) = rules.next(open.iter().map(|open| &open.leaf)) else {
+                break;
+            };
+            if open[next].children.is_none() {
+                self.prepare(&mut open, &mut rows, quantised, allowed);
+            }
             let parent = open.swap_remove(next);
-            let last = open.len() + 2 >= self.growth.max_leaves;
-            let children = self.cut(
-                parent,
-                &mut tree,
-                &mut by_bins,
-                &mut rows,
-                quantised,
-                allowed,
-                last,
-            );
-            open.extend(children);
+            open.extend(self.cut(parent, &mut draft, &quantised.scale));
         }
-        open.sort_by_key(|leaf| leaf.node);
-        tree.values = vec![0.0; tree.nodes.len()];
+        open.sort_by_key(|open| open.leaf.node);
         let values = map_tasks(open.len(), |index| {
-            let leaf = &open[index];
-            self.value(&rows[leaf.start..leaf.end], quantised, weights, leaf.bounds)
+            let Open {
+                leaf, start, end, ..
+            } = &open[index];
+            self.value(&rows[*start..*end], quantised, weights, leaf)
         });
-        let mut leaves = Vec::with_capacity(open.len());
-        for (leaf, (value, cover)) in open.into_iter().zip(values) {
-            self.pool.extend(leaf.histogram);
-            tree.values[leaf.node] = value * rate;
-            tree.nodes[leaf.node].cover = cover;
-            leaves.push((leaf.node, leaf.start, leaf.end));
-        }
-        for at in (0..tree.nodes.len()).rev() {
-            let node = tree.nodes[at];
-            if !node.is_leaf() {
-                tree.nodes[at].cover =
-                    tree.nodes[node.left as usize].cover + tree.nodes[node.right as usize].cover;
+        let nodes: Vec<usize> = open.iter().map(|open| open.leaf.node).collect();
+        let mut segments = Vec::with_capacity(open.len());
+        for open in open {
+            self.pool.extend(open.histogram);
+            // Rows stand in rising order on either side of a cut that was worked out in vain.
+            let middle = open.children.as_ref().map_or(open.end, |pair| pair[0].end);
+            for child in open.children.into_iter().flat_map(|pair| pair.into_iter()) {
+                self.pool.extend(child.histogram);
+            }
+            segments.push((open.leaf.node, open.start, middle));
+            if middle < open.end {
+                segments.push((open.leaf.node, middle, open.end));
             }
         }
-        tree.average_inner();
+        let valued = nodes.into_iter().zip(values);
+        let valued = valued.map(|(node, (value, cover))| (node, value, cover));
+        let (tree, by_bins) = draft.finish(valued, rate);
         Grown {
             tree,
             rows,
-            leaves,
+            segments,
             by_bins,
         }
     }
 
-    /// The open leaf to cut next; on equal gains the first.
-    fn next(&self, open: &[Open]) -> Option<usize> {
-        let mut best: Option<(usize, usize, f64, usize)> = None;
-        for (place, leaf) in open.iter().enumerate() {
-            let Some(cut) = &leaf.cut else { continue };
-            let depth = if self.growth.level_by_level {
-                leaf.depth
-            } else {
-                0
-            };
-            let better = best.is_none_or(|(best_depth, node, gain, _)| {
-                depth < best_depth
-                    || (depth == best_depth
-                        && (cut.gain > gain || (cut.gain == gain && leaf.node < node)))
-            });
-            if better {
-                best = Some((depth, leaf.node, cut.gain, place));
-            }
-        }
-        best.map(|(_, _, _, place)| place)
-    }
-
-    fn may_be_cut(&self, leaf: &Open) -> bool {
-        let rows = (leaf.end - leaf.start) as u64;
-        leaf.depth < self.growth.max_depth && rows >= 2 * self.growth.min_leaf_rows.max(1)
-    }
-
     fn histogram(&mut self) -> Histogram {
-        let n_groups = self.bundles.groups.len();
+        let n_groups = self.bundles.n_groups();
         self.pool.pop().unwrap_or_else(|| Histogram::new(n_groups))
     }
 
-    fn gather(&mut self, quantised: &Quantised, rows: &[u32]) {
-        self.words.resize(rows.len(), 0);
-        let words = self.words.chunks_mut(PARTITION_ROWS);
-        let mut parts: Vec<_> = words.zip(rows.chunks(PARTITION_ROWS)).collect();
-        map_each(&mut parts, true, |_, (words, rows)| {
-            for (word, row) in words.iter_mut().zip(rows.iter()) {
-                *word = quantised.words[*row as usize];
-            }
-        });
-    }
-
-    /// Counts the gathered rows into `counted`, takes that from `parent`, and finds the best cut of
+    /// Counts the rows into `counted`, takes that from `parent`, and finds the best cut of
     /// every feature on either side that asks: all in one go, group by group.
     fn pass(
         &self,
         counted: &mut Histogram,
         parent: Option<&mut Histogram>,
         rows: &[u32],
-        asking: [Option<&Open>; 2],
+        asking: [Option<&Leaf>; 2],
         quantised: &Quantised,
         allowed: &[bool],
     ) -> [Vec<Cut>; 2] {
         type Task<'t> = (&'t mut Part, Option<&'t mut Part>, [Vec<Cut>; 2]);
+        let (bundles, words) = (self.bundles, &quantised.words);
+        let share = (rows.len() + 4 * CODES) * bundles.columns.len() >= WORTH_SHARING;
+        let stretches = match self.n_stretches(rows.len()) {
+            1 => Vec::new(),
+            n => self.count_stretches(rows, words, n),
+        };
+        // Few rows, but enough for two threads: a group is counted by the thread that searches it.
+        let by_group = stretches.is_empty() && share && bundles.panels.len() < threads();
+        if stretches.is_empty() && !by_group {
+            let mut tasks = by_panel(bundles, counted);
+            map_each(&mut tasks, share, |_, (panel, out)| {
+                count(bundles, panel, panel.groups.clone(), rows, words, out);
+            });
+        }
         let mut parents = parent.map(|parent| parent.parts.iter_mut());
         let mut tasks: Vec<Task<'_>> = counted
             .parts
@@ -232,12 +208,25 @@ impl<'a> Grower<'a> {
                 )
             })
             .collect();
-        let n_columns = self.bundles.columns.len();
-        let share = (rows.len() + 4 * CODES) * n_columns >= WORTH_SHARING;
         map_each(&mut tasks, share, |group, (counted, parent, cuts)| {
-            count(self.bundles, group, rows, &self.words, counted);
+            if let Some((first, others)) = stretches.split_first() {
+                counted.copy_from_slice(&*first.parts[group]);
+                for other in others {
+                    add(counted, &other.parts[group], bundles.lanes(group));
+                }
+            } else if by_group {
+                let panel = bundles.panel_of(group);
+                count(
+                    bundles,
+                    panel,
+                    group..group + 1,
+                    rows,
+                    words,
+                    &mut [counted],
+                );
+            }
             if let Some(parent) = parent {
-                subtract(parent, counted, self.bundles.lanes(group));
+                subtract(parent, counted, bundles.lanes(group));
             }
             let sides = [Some(&**counted), parent.as_deref()];
             for ((side, leaf), cuts) in sides.into_iter().zip(asking).zip(cuts) {
@@ -255,187 +244,188 @@ impl<'a> Grower<'a> {
         found
     }
 
-    /// Cuts a leaf in two.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all of them are the state of one tree"
-    )]
-    fn cut(
+    /// In how many stretches rows are counted; whole numbers add up to the same in any of them.
+    fn n_stretches(&self, n_rows: usize) -> usize {
+        let wanted = match threads() {
+            1 => 1,
+            n => 2 * n,
+        };
+        let most = (MOST_STRETCHES / self.bundles.panels.len().max(1)).min(wanted);
+        (n_rows / STRETCH_ROWS).min(most).max(1)
+    }
+
+    /// Sums of all columns over stretches of rows, each on its own.
+    fn count_stretches(&self, rows: &[u32], words: &[i64], n: usize) -> Vec<Histogram> {
+        let length = rows.len().div_ceil(n);
+        let mut stretches: Vec<Histogram> = (0..n)
+            .map(|_| Histogram::new(self.bundles.n_groups()))
+            .collect();
+        let mut tasks = Vec::new();
+        for (histogram, rows) in stretches.iter_mut().zip(rows.chunks(length)) {
+            let of_panels = by_panel(self.bundles, histogram).into_iter();
+            tasks.extend(of_panels.map(|(panel, out)| (panel, rows, out)));
+        }
+        map_each(&mut tasks, true, |_, (panel, rows, out)| {
+            count(self.bundles, panel, panel.groups.clone(), rows, words, out);
+        });
+        stretches
+    }
+
+    /// Works out the children of the leaf to cut next, and beside it those of leaves that will most
+    /// likely follow: small ones are cheaper one to a thread than one after the other by all threads.
+    fn prepare(
         &mut self,
-        parent: Open,
-        tree: &mut Tree,
-        by_bins: &mut Vec<[u64; 4]>,
+        open: &mut [Open],
         rows: &mut [u32],
         quantised: &Quantised,
         allowed: &[bool],
-        last: bool,
-    ) -> Vec<Open> {
-        let Some(cut) = parent.cut else {
-            return vec![parent];
+    ) {
+        let rules = self.rules;
+        // Cuts still to be made; what the last one leaves is not cut again.
+        let left = rules.growth.max_leaves - open.len();
+        let mut chosen: Vec<usize> = Vec::new();
+        while chosen.len() < left.min(threads()).min(MOST_AHEAD) {
+            let waits = |place: usize, open: &Open| {
+                open.children.is_none()
+                    && !chosen.contains(&place)
+                    && (chosen.is_empty() || open.end - open.start < ALONE_ROWS)
+            };
+            let places: Vec<usize> = (0..open.len())
+                .filter(|place| waits(*place, &open[*place]))
+                .collect();
+            let Some(best) = rules.next(places.iter().map(|place| &open[*place].leaf)) else {
+                break;
+            };
+            let place = places[best];
+            chosen.push(place);
+            if open[place].end - open[place].start >= ALONE_ROWS {
+                break;
+            }
+        }
+        let mut tasks: Vec<(&mut Open, &mut [u32], Scratch)> = Vec::new();
+        let mut chosen: Vec<&mut Open> = open
+            .iter_mut()
+            .enumerate()
+            .filter(|(place, _)| chosen.contains(place))
+            .map(|(_, open)| open)
+            .collect();
+        chosen.sort_by_key(|open| open.start);
+        let (mut rest, mut passed) = (rows, 0);
+        for open in chosen {
+            let (_, from) = rest.split_at_mut(open.start - passed);
+            let (segment, after) = from.split_at_mut(open.end - open.start);
+            (rest, passed) = (after, open.end);
+            let scratch = Scratch {
+                counted: self.histogram(),
+                aside: self.asides.pop().unwrap_or_default(),
+            };
+            tasks.push((open, segment, scratch));
+        }
+        let several = tasks.len() > 1;
+        map_each(&mut tasks, several, |_, (open, rows, scratch)| {
+            self.halve(open, rows, scratch, left > 1, quantised, allowed);
+        });
+        for (_, _, scratch) in tasks {
+            self.asides.push(scratch.aside);
+            if !scratch.counted.parts.is_empty() {
+                self.pool.push(scratch.counted);
+            }
+        }
+    }
+
+    /// Parts the rows of a leaf and, if `counting`, finds the best cuts of both sides.
+    fn halve(
+        &self,
+        open: &mut Open,
+        rows: &mut [u32],
+        scratch: &mut Scratch,
+        counting: bool,
+        quantised: &Quantised,
+        allowed: &[bool],
+    ) {
+        let Some(cut) = &mut open.leaf.cut else {
+            return;
         };
+        let rules = self.rules;
+        let mut goes_left = left_bins(cut);
         let feature = cut.feature as usize;
-        let left_bins = self.left_bins(&cut);
-        let segment = &mut rows[parent.start..parent.end];
-        let n_left = partition(self.bundles, feature, &left_bins, segment, &mut self.aside);
-        let middle = parent.start + n_left;
-        let missing_left = cut.missing_left.unwrap_or(n_left * 2 >= segment.len());
-        let (left, right) = (tree.nodes.len(), tree.nodes.len() + 1);
-        let (threshold, set) = match (cut.place, &self.binner.bins[feature]) {
-            (Place::Number(bin), Bins::Number(edges)) => {
-                let edge = edges.get(bin as usize).copied();
-                (edge.unwrap_or(f64::MAX), NO_SET)
+        let mut n_left = partition(self.bundles, feature, &goes_left, rows, &mut scratch.aside);
+        if cut.missing_left.is_none() {
+            let goes = rules.missing_goes_left(n_left as u64, rows.len() as u64);
+            cut.missing_left = Some(goes);
+            if goes && self.bundles.places[feature].missing {
+                set_bit(&mut goes_left, MISSING, true);
+                n_left = partition(self.bundles, feature, &goes_left, rows, &mut scratch.aside);
             }
-            (Place::Levels(levels), _) => {
-                tree.sets.push(levels);
-                (0.0, tree.sets.len() as u32 - 1)
-            }
-            (Place::Number(bin), Bins::Levels { .. }) => (f64::from(bin), NO_SET),
-        };
-        let mut bins = left_bins;
-        set_bit(&mut bins, MISSING, missing_left);
-        by_bins[parent.node] = bins;
-        by_bins.extend([[0; 4]; 2]);
-        tree.nodes[parent.node] = Node {
-            feature: cut.feature,
-            threshold,
-            set,
-            left: left as u32,
-            right: right as u32,
-            missing_left,
-            gain: cut.gain,
-            ..tree.nodes[parent.node]
-        };
-        tree.nodes.push(Node::leaf(0.0, n_left as u64));
-        tree.nodes
-            .push(Node::leaf(0.0, (parent.end - middle) as u64));
-        let (left_bounds, right_bounds) = self.bounds(&cut, parent.bounds, &quantised.scale);
-        let features = self.features(&parent, cut.feature);
-        let child = |node, start, end, bounds| Open {
-            node,
-            depth: parent.depth + 1,
+        }
+        let cut = *cut;
+        let middle = open.start + n_left;
+        let sizes = [n_left, rows.len() - n_left];
+        let sides = sizes.map(|size| (0, size as u64));
+        let [left, right] = rules.children(&open.leaf, &cut, sides, &quantised.scale);
+        let child = |leaf, start, end| Open {
+            leaf,
             start,
             end,
             histogram: None,
-            cut: None,
-            bounds,
-            features: features.clone(),
+            children: None,
         };
-        let mut children = vec![
-            child(left, parent.start, middle, left_bounds),
-            child(right, middle, parent.end, right_bounds),
+        let mut children = [
+            child(left, open.start, middle),
+            child(right, middle, open.end),
         ];
-        let wanted = [self.may_be_cut(&children[0]), self.may_be_cut(&children[1])];
-        let Some(mut histogram) = parent.histogram else {
-            return children;
+        let wanted = [0, 1].map(|side: usize| rules.may_be_cut(&children[side].leaf));
+        let parent = match &mut open.histogram {
+            Some(histogram) if counting && wanted != [false, false] => histogram,
+            _ => {
+                open.children = Some(Box::new(children));
+                return;
+            }
         };
-        if last || wanted == [false, false] {
-            self.pool.push(histogram);
-            return children;
-        }
         // The smaller child is counted, the other one is what is left of the parent.
-        let small = usize::from(n_left * 2 > parent.end - parent.start);
-        let mut counted = self.histogram();
-        let (start, end) = (children[small].start, children[small].end);
-        self.gather(quantised, &rows[start..end]);
-        let ask = |place: usize| wanted[place].then_some(&children[place]);
+        let (of_left, of_right) = rows.split_at(n_left);
+        let of_side = [of_left, of_right];
+        let small = usize::from(n_left > sizes[1]);
+        let ask = |place: usize| wanted[place].then_some(&children[place].leaf);
         let [of_small, of_large] = self.pass(
-            &mut counted,
-            Some(&mut histogram),
-            &rows[start..end],
+            &mut scratch.counted,
+            Some(parent),
+            of_side[small],
             [ask(small), ask(1 - small)],
             quantised,
             allowed,
         );
-        let sides = [(small, counted, of_small), (1 - small, histogram, of_large)];
-        for (place, histogram, cuts) in sides {
+        let counted = std::mem::take(&mut scratch.counted);
+        let rest = std::mem::take(parent);
+        open.histogram = None;
+        for (place, histogram, cuts) in [(small, counted, of_small), (1 - small, rest, of_large)] {
+            let child = &mut children[place];
             if wanted[place] {
-                let child = &children[place];
-                let part = &rows[child.start..child.end];
-                let cut = self.settle(cuts, child, &histogram, quantised, part, allowed);
-                children[place].cut = cut;
-                children[place].histogram = Some(histogram);
-            } else {
-                self.pool.push(histogram);
+                let rows = of_side[place];
+                child.leaf.cut = self.settle(cuts, &child.leaf, &histogram, quantised, rows);
             }
+            child.histogram = Some(histogram);
         }
-        children
+        open.children = Some(Box::new(children));
     }
 
-    /// Bins that go left, as bits.
-    fn left_bins(&self, cut: &Cut) -> [u64; 4] {
-        let mut bins = [0; 4];
-        match cut.place {
-            Place::Number(last) => {
-                for bin in 0..=last {
-                    set_bit(&mut bins, bin, true);
-                }
-            }
-            Place::Levels(levels) => bins = levels,
-        }
-        set_bit(&mut bins, MISSING, cut.missing_left == Some(true));
-        bins
-    }
-
-    /// Bounds of the children: with a direction to keep, what is left of it stays below what is right.
-    fn bounds(&self, cut: &Cut, bounds: (f64, f64), scale: &Scale) -> ((f64, f64), (f64, f64)) {
-        let direction = self.direction(cut.feature);
-        if direction == 0 {
-            return (bounds, bounds);
-        }
-        let limits = self.limits(bounds);
-        let value = |slot: Slot| {
-            limits.value(
-                slot.gradient as f64 * scale.gradient,
-                slot.curvature as f64 * scale.curvature,
-            )
+    /// Cuts a leaf whose children are worked out.
+    fn cut(&mut self, parent: Open, draft: &mut Draft, scale: &Scale) -> Vec<Open> {
+        self.pool.extend(parent.histogram);
+        let (Some(cut), Some(mut children)) = (parent.leaf.cut, parent.children) else {
+            return Vec::new();
         };
-        let middle = (value(cut.left) + value(cut.right)) / 2.0;
-        let (below, above) = ((bounds.0, middle), (middle, bounds.1));
-        if direction > 0 {
-            (below, above)
-        } else {
-            (above, below)
-        }
-    }
-
-    fn direction(&self, feature: u32) -> i8 {
-        self.growth
-            .monotone
-            .get(feature as usize)
-            .copied()
-            .unwrap_or(0)
-    }
-
-    /// Features that may be asked below a cut: those of groups that hold all asked so far.
-    fn features(&self, parent: &Open, feature: u32) -> Option<Vec<bool>> {
-        if self.growth.interactions.is_empty() {
-            return None;
-        }
-        let mut left = vec![false; self.bundles.places.len()];
-        left[feature as usize] = true;
-        for group in &self.growth.interactions {
-            if group.contains(&feature) {
-                for member in group {
-                    left[*member as usize] = true;
-                }
+        let n_left = (children[0].end - children[0].start) as u64;
+        let leaves = self.rules.split(draft, &parent.leaf, &cut, n_left, scale);
+        for (child, leaf) in children.iter_mut().zip(leaves) {
+            let cut = child.leaf.cut;
+            child.leaf = leaf;
+            child.leaf.cut = cut;
+            if child.leaf.cut.is_none() {
+                self.pool.extend(child.histogram.take());
             }
         }
-        if let Some(before) = &parent.features {
-            for (slot, before) in left.iter_mut().zip(before) {
-                *slot &= before;
-            }
-        }
-        Some(left)
-    }
-
-    fn limits(&self, bounds: (f64, f64)) -> Limits {
-        Limits {
-            l1: self.growth.l1,
-            l2: self.growth.l2,
-            min_weight: self.growth.min_leaf_weight,
-            min_gain: self.growth.min_gain,
-            bounds,
-        }
+        children.into_iter().collect()
     }
 
     /// The best cuts of the features of one group.
@@ -443,25 +433,20 @@ impl<'a> Grower<'a> {
         &self,
         group: usize,
         part: &Part,
-        leaf: &Open,
+        leaf: &Leaf,
         scale: &Scale,
         allowed: &[bool],
         cuts: &mut Vec<Cut>,
     ) {
         // Every row has a code in every column: any one of them adds up to the node.
-        let mut total = Slot::default();
-        for slot in &part[0] {
-            total.gradient += slot.gradient;
-            total.curvature += slot.curvature;
-        }
+        let total = total(&part[0]);
         let mut slots = [Slot::default(); SLOTS];
         let lanes = self.bundles.lanes(group);
         for (lane, column) in part.iter().enumerate().take(lanes) {
             let (n_codes, features) = &self.bundles.columns[group * GROUP + lane];
             for feature in features {
                 let feature = *feature as usize;
-                let barred = leaf.features.as_ref().is_some_and(|left| !left[feature]);
-                if !allowed[feature] || barred {
+                if !allowed[feature] || !self.rules.may_ask(leaf, feature) {
                     continue;
                 }
                 let place = self.bundles.places[feature];
@@ -472,83 +457,34 @@ impl<'a> Grower<'a> {
                     spread(column, *n_codes, place, &mut slots);
                     &slots
                 };
-                let asked = self.asked(feature, slots, None);
-                cuts.extend(best_cut(asked, total, scale, &self.limits(leaf.bounds)));
+                cuts.extend(self.rules.best(leaf, feature, slots, total, None, scale));
             }
         }
     }
 
-    fn asked<'s>(
-        &self,
-        feature: usize,
-        slots: &'s [Slot; SLOTS],
-        counts: Option<&'s [u32; SLOTS]>,
-    ) -> Asked<'s> {
-        Asked {
-            feature: feature as u32,
-            slots,
-            n_bins: self.binner.bins[feature].len(),
-            levels: matches!(self.binner.bins[feature], Bins::Levels { .. }),
-            monotone: self.direction(feature as u32),
-            rows: counts.map(|counts| (counts, self.growth.min_leaf_rows.max(1))),
-        }
-    }
-
-    /// The best of the cuts that leaves enough rows on both sides; on equal gains the first feature.
+    /// The best of the cuts that leaves enough of the rows on both sides.
     fn settle(
         &self,
-        mut cuts: Vec<Cut>,
-        leaf: &Open,
+        cuts: Vec<Cut>,
+        leaf: &Leaf,
         histogram: &Histogram,
         quantised: &Quantised,
         rows: &[u32],
-        allowed: &[bool],
     ) -> Option<Cut> {
-        debug_assert!(cuts.iter().all(|cut| allowed[cut.feature as usize]));
-        let mut exact = vec![false; self.bundles.places.len()];
-        loop {
-            let place = (0..cuts.len()).reduce(|best, place| {
-                let (a, b) = (&cuts[best], &cuts[place]);
-                let better = b.gain > a.gain || (b.gain == a.gain && b.feature < a.feature);
-                if better { place } else { best }
-            })?;
-            let best = cuts[place];
-            let feature = best.feature as usize;
-            if exact[feature] || self.surely_enough(&best) {
-                return Some(best);
-            }
-            // Its rows may be too few: count them, and look again at this feature.
+        self.rules.settle(cuts, |feature| {
             let mut counts = [0; SLOTS];
             for row in rows {
                 counts[self.bundles.bin(feature, *row as usize) as usize] += 1;
             }
-            exact[feature] = true;
             let at = self.bundles.places[feature];
             let column = at.column as usize;
             let sums = &histogram.parts[column / GROUP][column % GROUP];
-            let mut total = Slot::default();
-            for slot in sums {
-                total.gradient += slot.gradient;
-                total.curvature += slot.curvature;
-            }
             let mut slots = [Slot::default(); SLOTS];
             spread(sums, self.bundles.columns[column].0, at, &mut slots);
-            let asked = self.asked(feature, &slots, Some(&counts));
-            match best_cut(asked, total, &quantised.scale, &self.limits(leaf.bounds)) {
-                Some(cut) => cuts[place] = cut,
-                None => {
-                    cuts.swap_remove(place);
-                }
-            }
-        }
-    }
-
-    /// Whether the curvature on either side cannot come from too few rows.
-    fn surely_enough(&self, cut: &Cut) -> bool {
-        let least = self.growth.min_leaf_rows.max(1) as i64;
-        let (largest, _) = halves(i64::from(131_071_u32) << 32);
-        let smaller = cut.left.curvature.min(cut.right.curvature);
-        smaller > (least - 1) * largest
+            let (total, scale) = (total(sums), &quantised.scale);
+            self.rules
+                .best(leaf, feature, &slots, total, Some(&counts), scale)
+        })
     }
 
     /// Value (before the rate) and cover of a leaf.
@@ -557,7 +493,7 @@ impl<'a> Grower<'a> {
         rows: &[u32],
         quantised: &Quantised,
         weights: Option<(&[i64], f64)>,
-        bounds: (f64, f64),
+        leaf: &Leaf,
     ) -> (f64, f64) {
         let (mut g, mut h, mut w) = (0_i64, 0_i64, 0_i64);
         for row in rows {
@@ -574,11 +510,6 @@ impl<'a> Grower<'a> {
                 w as f64 * unit
             }
         };
-        let scale = &quantised.scale;
-        let value = self.limits(bounds).value(
-            g as f64 * scale.fine_gradient,
-            h as f64 * scale.fine_curvature,
-        );
-        (value, cover)
+        (self.rules.value(g, h, &quantised.scale, leaf.bounds), cover)
     }
 }

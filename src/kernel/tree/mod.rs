@@ -6,15 +6,21 @@
 //!                                               +- larger child = parent - smaller
 //! ```
 //!
+//! `decide` says which leaf is cut and where; `grow` counts for it in memory, `shared` from what
+//! holders of rows answer.
+//!
 //! Sums are whole numbers, hence the same in any order: at any number of threads, in any shards.
 
 pub(crate) mod boost;
+pub(crate) mod decide;
 pub(crate) mod flat;
+pub(crate) mod gradient;
 pub(crate) mod grow;
 pub(crate) mod histogram;
 pub(crate) mod model;
 pub(crate) mod partition;
 pub(crate) mod quantise;
+pub(crate) mod shared;
 pub(crate) mod split;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Which bins go left at a node, and the rows that follow them.
 
-use crate::design::binned::{BinnedDesign, Binner, Bins, GROUP, MISSING};
+use crate::design::binned::{BinnedDesign, Binner, Bins, MISSING};
 use crate::design::bundle::{Bundles, CODES};
 use crate::kernel::tree::flat::{Tree, holds};
 use crate::numeric::parallel::map_each;
@@ -23,10 +23,9 @@ pub(crate) fn partition(
     aside: &mut Vec<u32>,
 ) -> usize {
     let place = bundles.places[feature];
-    let column = place.column as usize;
     let table: [bool; CODES] = std::array::from_fn(|code| holds(left, place.bin(code) as usize));
-    let (codes, lane) = (&bundles.groups[column / GROUP], column % GROUP);
-    let codes = |row: u32| table[codes[row as usize][lane] as usize];
+    let codes = &bundles.by_column[place.column as usize];
+    let codes = |row: u32| table[codes[row as usize] as usize];
     if rows.len() < 2 * PARTITION_ROWS {
         return in_place(rows, aside, codes);
     }

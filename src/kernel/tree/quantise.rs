@@ -62,7 +62,7 @@ impl Scale {
 }
 
 /// Adding it rounds to the nearest whole number, which the low bits then hold, for sizes below 2^51.
-const ROUNDER: f64 = 6_755_399_441_055_744.0;
+pub(crate) const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 /// The nearest whole number, without a branch or a call.
 #[inline(always)]

@@ -5,7 +5,8 @@
 
 use crate::kernel::tree::flat::LevelSet;
 use crate::kernel::tree::histogram::{SLOTS, Slot};
-use crate::kernel::tree::quantise::Scale;
+use crate::kernel::tree::quantise::{ROUNDER, Scale};
+use crate::numeric::simd::{NullaryFnOnce, dispatch};
 
 /// The slot of missing values.
 const MISSING_SLOT: usize = SLOTS - 1;
@@ -65,6 +66,11 @@ impl Limits {
             return 0.0_f64.clamp(self.bounds.0, self.bounds.1);
         }
         (-shrink(gradient, self.l1) / whole).clamp(self.bounds.0, self.bounds.1)
+    }
+
+    /// What the children must be worth more than.
+    fn least(&self, node: f64) -> f64 {
+        (self.min_gain + node).max(node + f64::EPSILON * node.abs())
     }
 
     fn bounded(&self) -> bool {
@@ -127,15 +133,21 @@ pub(crate) fn best_cut(
         from,
         from_rows: rows,
     };
-    let right = start(Slot::default(), 0).along(&order[..last]);
-    let left = if has_missing {
-        let rows = asked
-            .rows
-            .map_or(0, |(rows, _)| u64::from(rows[MISSING_SLOT]));
-        let present = asked.n_bins.saturating_sub(1);
-        start(missing, rows).along(&order[..present])
+    let plain = !limits.bounded() && limits.l1 == 0.0;
+    let (right, left) = if plain && asked.monotone == 0 && asked.rows.is_none() {
+        let prefix = Prefix::new(&asked.slots[..last], total, scale, limits);
+        let left = has_missing.then(|| prefix.best(missing, asked.n_bins.saturating_sub(1)));
+        (prefix.best(Slot::default(), last), left.flatten())
     } else {
-        None
+        let right = start(Slot::default(), 0).along(&order[..last]);
+        let left = has_missing.then(|| {
+            let rows = asked
+                .rows
+                .map_or(0, |(rows, _)| u64::from(rows[MISSING_SLOT]));
+            let present = asked.n_bins.saturating_sub(1);
+            start(missing, rows).along(&order[..present])
+        });
+        (right, left.flatten())
     };
     let missing_left = has_missing.then_some(false);
     let cut = |found: Found, missing_left| Cut {
@@ -206,6 +218,116 @@ fn minus(total: Slot, part: Slot) -> Slot {
     }
 }
 
+/// Sums over the bins of a number from the first one on: for cuts that nothing but the least weight
+/// and gain bounds, whose worth is then worked out side by side.
+struct Prefix<'a> {
+    gradient: [i64; SLOTS],
+    curvature: [i64; SLOTS],
+    total: Slot,
+    scale: &'a Scale,
+    limits: &'a Limits,
+}
+
+impl<'a> Prefix<'a> {
+    fn new(slots: &[Slot], total: Slot, scale: &'a Scale, limits: &'a Limits) -> Self {
+        let (mut gradient, mut curvature) = ([0; SLOTS], [0; SLOTS]);
+        let mut sum = Slot::default();
+        for ((gradient, curvature), slot) in gradient.iter_mut().zip(&mut curvature).zip(slots) {
+            sum.gradient += slot.gradient;
+            sum.curvature += slot.curvature;
+            (*gradient, *curvature) = (sum.gradient, sum.curvature);
+        }
+        Self {
+            gradient,
+            curvature,
+            total,
+            scale,
+            limits,
+        }
+    }
+
+    /// The best cut after one of the first `n` bins, with `from` on the left from the start.
+    fn best(&self, from: Slot, n: usize) -> Option<Found> {
+        let mut worths = [f64::NEG_INFINITY; SLOTS];
+        dispatch(Worths {
+            prefix: self,
+            from,
+            worths: &mut worths[..n],
+        });
+        let limits = self.limits;
+        let (g, h) = (
+            self.total.gradient as f64 * self.scale.gradient,
+            self.total.curvature as f64 * self.scale.curvature,
+        );
+        let node = limits.worth(g, h, limits.l2);
+        let mut least = limits.least(node);
+        let mut best = None;
+        for (place, worth) in worths[..n].iter().enumerate() {
+            if *worth > least {
+                least = *worth;
+                best = Some(place);
+            }
+        }
+        best.map(|place| Found {
+            place,
+            gain: worths[place] - node,
+            left: Slot {
+                gradient: from.gradient + self.gradient[place],
+                curvature: from.curvature + self.curvature[place],
+            },
+        })
+    }
+}
+
+struct Worths<'a> {
+    prefix: &'a Prefix<'a>,
+    from: Slot,
+    worths: &'a mut [f64],
+}
+
+impl NullaryFnOnce for Worths<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Prefix {
+            gradient,
+            curvature,
+            total,
+            scale,
+            limits,
+        } = self.prefix;
+        // Sums stay below 2^51 in size: as numbers, and less one another, they are exact.
+        let (g, h) = (exact(total.gradient), exact(total.curvature));
+        // All by value: behind a reference they would be read anew for every bin, one at a time.
+        let (l2, least, from) = (limits.l2, limits.min_weight, self.from);
+        let Scale {
+            gradient: unit_g,
+            curvature: unit_h,
+            ..
+        } = **scale;
+        let sums = gradient.iter().zip(curvature);
+        for (worth, (gradient, curvature)) in self.worths.iter_mut().zip(sums) {
+            let left_g = exact(from.gradient + gradient);
+            let left_h = exact(from.curvature + curvature);
+            let (gl, hl) = (left_g * unit_g, left_h * unit_h);
+            let gr = (g - left_g) * unit_g;
+            let hr = (h - left_h) * unit_h;
+            // One division instead of two.
+            let (a, b) = (hl + l2, hr + l2);
+            let value = (gl * gl * b + gr * gr * a) / (a * b);
+            let enough = hl >= least && hr >= least;
+            *worth = if enough { value } else { f64::NEG_INFINITY };
+        }
+    }
+}
+
+/// A whole number below 2^51 in size, without a conversion that takes one at a time.
+#[inline(always)]
+fn exact(whole: i64) -> f64 {
+    f64::from_bits(ROUNDER.to_bits().wrapping_add(whole as u64)) - ROUNDER
+}
+
 struct Search<'a> {
     asked: Asked<'a>,
     total: Slot,
@@ -248,7 +370,7 @@ impl Search<'_> {
         });
         let (mut left, mut left_rows) = (self.from, self.from_rows);
         let mut best: Option<Found> = None;
-        let mut least = (limits.min_gain + node).max(node + f64::EPSILON * node.abs());
+        let mut least = limits.least(node);
         for (place, bin) in order.iter().enumerate() {
             let slot = self.asked.slots[*bin as usize];
             if slot == Slot::default() && all_rows.is_none() {
@@ -274,7 +396,7 @@ impl Search<'_> {
                 }
                 limits.bounded_worth(gl, hl, l2) + limits.bounded_worth(gr, hr, l2)
             } else if limits.l1 == 0.0 {
-                // One division instead of two.
+                // As in `Worths`, to the bit.
                 let (a, b) = (hl + l2, hr + l2);
                 (gl * gl * b + gr * gr * a) / (a * b)
             } else {

@@ -2,12 +2,16 @@
 
 use ndarray::Array2;
 
+use std::collections::BTreeMap;
+
 use crate::design::align::schema_of;
 use crate::design::binned::{BinnedDesign, Binner, Bins};
 use crate::design::bundle::Bundles;
 use crate::estimator::{Control, RowsSource};
-use crate::kernel::tree::boost::{Boosted, Labelled, Objective, Order, Settings, boost};
-use crate::kernel::tree::grow::{Grower, Growth};
+use crate::kernel::tree::boost::{Boosted, Labelled, Order, Settings, boost};
+use crate::kernel::tree::decide::Growth;
+use crate::kernel::tree::gradient::Objective;
+use crate::kernel::tree::grow::Grower;
 use crate::kernel::tree::quantise::{Quantised, Scale};
 use crate::numeric::seed::{shuffle, stream, uniform};
 
@@ -71,6 +75,7 @@ fn fit(rows: &Array2<f64>, classes: &[u32], weights: &[f64], settings: &Settings
         design: &design,
         classes,
         weights,
+        draws: None,
     };
     let objective = match classes.iter().max() {
         Some(2..) => Objective::Classes(3),
@@ -163,10 +168,16 @@ fn the_first_cut_is_the_best_of_all() {
             "seed {seed}: {} of {best}",
             root.gain
         );
-        for (node, start, end) in &grown.leaves {
-            assert!((end - start) as u64 >= growth.min_leaf_rows);
-            assert_eq!(grown.tree.nodes[*node].rows, (end - start) as u64);
+        let mut leaves: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        for (node, start, end) in &grown.segments {
             let part = &grown.rows[*start..*end];
+            assert!(part.is_sorted(), "scores are added in this order");
+            leaves.entry(*node).or_default().extend(part);
+        }
+        assert_eq!(leaves.len(), grown.tree.n_leaves());
+        for (node, part) in &leaves {
+            assert!(part.len() as u64 >= growth.min_leaf_rows);
+            assert_eq!(grown.tree.nodes[*node].rows, part.len() as u64);
             let sum = |of: &[f64]| part.iter().map(|row| of[*row as usize]).sum::<f64>();
             let value = -sum(&gradients) / (sum(&curvatures) + growth.l2);
             assert!((grown.tree.values[*node] - value).abs() < 1e-10);
@@ -272,6 +283,7 @@ fn going_on_is_the_same_as_one_run() {
             design: &design,
             classes: &classes,
             weights: &weights,
+            draws: None,
         };
         let objective = if kinds == 2 {
             Objective::Binary
@@ -365,6 +377,7 @@ fn early_stopping_keeps_the_best() {
         design: &design,
         classes: &classes,
         weights,
+        draws: None,
     };
     let settings = Settings {
         n_trees: 200,
