@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use criterion::Criterion;
 use galen::classification::GradientBoosting;
+use galen::classification::logistic::Cell;
 use galen::prelude::*;
-use ndarray::{Array1, Array2, s};
+use ndarray::{Array1, Array2};
 
 type Outcome<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -66,6 +67,14 @@ fn table(rows: usize, columns: usize) -> linfa::Dataset<f64, bool, ndarray::Ix1>
     linfa::Dataset::new(x, y)
 }
 
+fn cell(value: f64) -> Cell<'static> {
+    if value.is_nan() {
+        Cell::Missing
+    } else {
+        Cell::Number(value)
+    }
+}
+
 fn growth() -> Outcome<()> {
     println!(
         "{:>9} {:>8} {:>9} {:>22}",
@@ -99,15 +108,16 @@ fn repeated(criterion: &mut Criterion) -> Outcome<()> {
     criterion.bench_function("boosting, 100,000 predictions by 100 trees", |bencher| {
         bencher.iter(|| black_box(model.predict_risk(many.records())));
     });
-    let rows: Vec<Array2<f64>> = (0..256)
-        .map(|row| many.records().slice(s![row..=row, ..]).to_owned())
+    let head = many.records().rows().into_iter().take(256);
+    let rows: Vec<Vec<Cell<'_>>> = head
+        .map(|row| row.iter().map(|value| cell(*value)).collect())
         .collect();
-    let scorer = model.scorer();
+    let scorer = model.scorer()?;
     let mut turn = 0;
     criterion.bench_function("boosting, one row by 100 trees", |bencher| {
         bencher.iter(|| {
             turn = (turn + 1) % rows.len();
-            rows[turn].as_slice().map(|row| black_box(scorer.risk(row)))
+            black_box(scorer.risk(&rows[turn]))
         });
     });
     Ok(())
