@@ -19,7 +19,8 @@ pub struct DependenceOptions {
     /// no more distinct values is asked at each of them.
     pub n_points: usize,
     /// Weighted shares of the rows between whose quantiles the points lie; default 0.02 and 0.98, so
-    /// that no patient's extreme value is shown.
+    /// that a patient's extreme value is not shown. Levels, and the values of a number that is asked at
+    /// each of them, are all shown: give a grid where one of them is rare enough to point at a patient.
     pub ends: [f64; 2],
     /// Own values instead, ascending; for a pair those of the first feature. Default none.
     pub grid: Option<Vec<f64>>,

@@ -209,6 +209,8 @@ fn curves_are_of_the_chosen_rows_and_their_mean_is_the_dependence() {
     assert!(centred.figure().y.label.ends_with("change"));
 }
 
+type Change = fn(&mut DependenceOptions);
+
 #[test]
 fn settings_are_checked() {
     let with = |change: fn(&mut DependenceOptions)| {
@@ -219,7 +221,7 @@ fn settings_are_checked() {
             .map_err(|error| error.to_string())
     };
     assert_eq!(with(|_| ()), Ok(()));
-    let refused: [(fn(&mut DependenceOptions), &str); 11] = [
+    let refused: [(Change, &str); 11] = [
         (|o| o.n_points = 1, "n_points"),
         (|o| o.ends = [0.5, 0.5], "ends"),
         (|o| o.ends = [0.0, f64::NAN], "ends"),

@@ -299,6 +299,8 @@ fn a_metric_that_is_better_when_larger_loses_as_one_that_is_smaller() {
     assert_eq!(larger.features[0].permuted, -smaller.features[0].permuted);
 }
 
+type Change = fn(&mut PermutationOptions);
+
 #[test]
 fn what_cannot_be_permuted_is_refused() {
     let with = |change: fn(&mut PermutationOptions)| {
@@ -309,7 +311,7 @@ fn what_cannot_be_permuted_is_refused() {
             .map_err(|error| error.to_string())
     };
     assert_eq!(with(|_| ()), Ok(()));
-    let refused: [(fn(&mut PermutationOptions), &str); 14] = [
+    let refused: [(Change, &str); 14] = [
         (|o| o.n_repeats = 0, "n_repeats"),
         (|o| o.level = 1.0, "level"),
         (|o| o.level = f64::NAN, "level"),
