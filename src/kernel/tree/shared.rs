@@ -540,3 +540,62 @@ impl LeafSum {
         self.rows = self.rows.saturating_add(other.rows);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_that_are_no_tree_are_refused() {
+        let upto = |feature, left| Step::Upto {
+            feature,
+            left,
+            last: 3,
+            missing: false,
+        };
+        let leaf = Step::Leaf(0.5);
+        assert!(Walk::new(&[upto(1, 1), leaf, leaf], 2).is_ok());
+        for steps in [
+            vec![],
+            vec![upto(2, 1), leaf, leaf],
+            vec![upto(0, 0), leaf, leaf],
+            vec![upto(0, 2), leaf, leaf],
+            vec![Step::Leaf(f64::NAN)],
+        ] {
+            assert!(Walk::new(&steps, 2).is_err(), "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn rows_walk_by_bins_levels_and_gaps() {
+        let mut design = BinnedDesign {
+            n_rows: 4,
+            n_features: 2,
+            groups: vec![vec![[0; 8]; 4]],
+        };
+        for (row, bins) in [[2, 0], [4, 5], [4, 6], [MISSING, 5]].iter().enumerate() {
+            design.groups[0][row][..2].copy_from_slice(bins);
+        }
+        let mut bins = [0; 4];
+        set_bit(&mut bins, 5, true);
+        let steps = [
+            Step::Upto {
+                feature: 0,
+                left: 1,
+                last: 3,
+                missing: false,
+            },
+            Step::Leaf(1.0),
+            Step::Set {
+                feature: 1,
+                left: 3,
+                bins,
+            },
+            Step::Leaf(2.0),
+            Step::Leaf(4.0),
+        ];
+        let mut scores = vec![0.5; 4];
+        Walk::new(&steps, 2).unwrap().add_to(&design, &mut scores);
+        assert_eq!(scores, [1.5, 2.5, 4.5, 2.5]);
+    }
+}
