@@ -3,6 +3,7 @@
 pub mod boosting;
 pub mod logistic;
 
+pub use crate::kernel::tree::class_split::Criterion;
 pub use boosting::{
     BoostingScorer, Direction, FeatureImportance, GradientBoosting, GradientBoostingParams, Growth,
 };

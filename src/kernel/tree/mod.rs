@@ -9,6 +9,9 @@
 //! Sums are whole numbers, hence the same in any order: at any number of threads, in any shards.
 
 pub(crate) mod boost;
+pub(crate) mod class_grow;
+pub(crate) mod class_histogram;
+pub(crate) mod class_split;
 pub(crate) mod flat;
 pub(crate) mod grow;
 pub(crate) mod histogram;
