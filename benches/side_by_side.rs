@@ -23,7 +23,7 @@ fn main() -> Outcome<()> {
         .collect();
     let [data, task, threads] = &args[..] else {
         println!(
-            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, c1_gbm, c2_gbm, e1_shap, m1_auc, s1_score, csv)"
+            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, c1_gbm, c2_gbm, c1_rf, c1_rf8, c1_et, e1_shap, m1_auc, s1_score, csv)"
         );
         return Ok(());
     };
@@ -35,6 +35,16 @@ fn main() -> Outcome<()> {
         "c1_lr" => logistic(Path::new(data))?,
         "c1_lrpath" => path(Path::new(data))?,
         "c1_gbm" | "c2_gbm" => boosting(Path::new(data), &task[..2])?,
+        "c1_rf" => forest(Path::new(data), RandomForest::params())?,
+        "c1_rf8" => forest(
+            Path::new(data),
+            RandomForest::params()
+                .n_trees(10)
+                .max_depth(8)
+                .max_leaves(None)
+                .min_leaf_rows(1),
+        )?,
+        "c1_et" => forest(Path::new(data), RandomForest::extra_trees())?,
         "e1_shap" => attributions(Path::new(data))?,
         "m1_auc" => metrics(Path::new(data))?,
         "s1_score" => score(Path::new(data))?,
@@ -118,6 +128,42 @@ fn boosting(data: &Path, name: &str) -> Outcome<(Vec<f64>, serde_json::Value)> {
     let predict = start.elapsed().as_secs_f64();
     let auc = auroc(&truth.to_vec(), &risk.to_vec(), None)?;
     Ok((times, json!({"auc": auc, "predict_s": predict})))
+}
+
+/// A forest with these settings, binning included.
+fn forest(
+    data: &Path,
+    params: galen::classification::RandomForestParams,
+) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    let (x, y) = (load(data, "c1_X_tr")?, flags(&load(data, "c1_y_tr")?));
+    let test = load(data, "c1_X_te")?;
+    let truth = flags(&load(data, "c1_y_te")?);
+    let cohort = linfa::Dataset::new(x, y);
+    let mut params = params;
+    // Settings to try: leaves, rows of a leaf, share of rows, features of a node.
+    if let Ok(text) = std::env::var("GALEN_FOREST") {
+        let set: Vec<f64> = text.split(',').filter_map(|t| t.parse().ok()).collect();
+        params = params
+            .max_leaves((set[0] > 0.0).then_some(set[0] as usize))
+            .min_leaf_rows(set[1] as usize)
+            .row_share(set[2])
+            .bootstrap(set[3] > 0.0)
+            .features_per_node(galen::classification::FeaturesPerNode::Count(
+                set[4] as usize,
+            ));
+    }
+    let (times, model) = timed(|| Ok(params.clone().fit(&cohort)?))?;
+    let start = Instant::now();
+    let risk = model.predict_risk(&test)?;
+    let predict = start.elapsed().as_secs_f64();
+    let auc = auroc(&truth.to_vec(), &risk.to_vec(), None)?;
+    let pairs = risk.iter().zip(truth.iter());
+    let loss = pairs.map(|(p, y)| -(if *y { *p } else { 1.0 - p }).max(1e-15).ln());
+    let loss = loss.sum::<f64>() / risk.len() as f64;
+    Ok((
+        times,
+        json!({"auc": auc, "log_loss": loss, "predict_s": predict, "leaves": model.n_leaves()}),
+    ))
 }
 
 /// Exact attributions of 10,000 rows by 100 trees of 31 leaves.

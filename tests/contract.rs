@@ -12,6 +12,8 @@ mod bad_input;
 mod boosting;
 #[path = "contract/data.rs"]
 mod data;
+#[path = "contract/forest.rs"]
+mod forest;
 #[path = "contract/laws.rs"]
 mod laws;
 #[path = "contract/linear.rs"]
@@ -46,11 +48,12 @@ fn subjects() -> Vec<Box<dyn Subject>> {
         Box::new(linear::careful()),
         Box::new(boosting::best_first()),
         Box::new(boosting::depth_first()),
+        Box::new(forest::all_rows()),
     ]
 }
 
 /// Estimator, check, reason.
-const OPT_OUTS: [(&str, &str, &str); 2] = [
+const OPT_OUTS: [(&str, &str, &str); 3] = [
     (
         "GradientBoosting",
         "C41 columns in another order",
@@ -60,6 +63,11 @@ const OPT_OUTS: [(&str, &str, &str); 2] = [
         "GradientBoosting, level by level",
         "C41 columns in another order",
         "of cuts that gain the same to the last bit, the one of the first column is taken",
+    ),
+    (
+        "RandomForest",
+        "C41 columns in another order",
+        "of cuts that gain the same, the one of the first column is taken",
     ),
 ];
 

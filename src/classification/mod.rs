@@ -1,12 +1,14 @@
 //! Classification: the risk of an event, the probability of classes.
 
 pub mod boosting;
+pub mod forest;
 pub mod logistic;
 
 pub use crate::kernel::tree::class_split::Criterion;
 pub use boosting::{
     BoostingScorer, Direction, FeatureImportance, GradientBoosting, GradientBoostingParams, Growth,
 };
+pub use forest::{FeaturesPerNode, OutOfBag, RandomForest, RandomForestParams};
 pub use logistic::{
     ClassWeights, Covariance, Inference, LogisticPath, LogisticPathParams, LogisticRegression,
     LogisticRegressionParams, RowScorer,

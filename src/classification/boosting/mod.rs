@@ -29,12 +29,12 @@
 mod check;
 mod explain;
 mod fit;
-mod importance;
+pub(in crate::classification) mod importance;
 mod model;
 mod params;
 mod predict;
 mod scorer;
-mod target;
+pub(in crate::classification) mod target;
 #[cfg(test)]
 mod tests;
 

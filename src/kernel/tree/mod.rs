@@ -12,6 +12,8 @@ pub(crate) mod boost;
 pub(crate) mod class_grow;
 pub(crate) mod class_histogram;
 pub(crate) mod class_split;
+#[cfg(test)]
+mod class_tests;
 pub(crate) mod flat;
 pub(crate) mod grow;
 pub(crate) mod histogram;
