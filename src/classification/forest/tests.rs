@@ -240,8 +240,10 @@ fn weights_of_classes_and_rows() -> Result<()> {
     let cohort = DatasetBase::new(x.clone(), y.clone());
     let weights: Vec<f32> = (0..n).map(|row| f32::from(u8::from(row >= 60))).collect();
     let weighted = small().check()?.fit(&cohort.with_weights(weights.into()))?;
-    let rest = x.slice(ndarray::s![60.., ..]).to_owned();
-    let alone = DatasetBase::new(rest, y.slice(ndarray::s![60..]).to_owned());
+    let rest: Vec<usize> = (60..n).collect();
+    let pick = |axis| (x.select(axis, &rest), y.select(axis, &rest));
+    let (rest, labels) = pick(ndarray::Axis(0));
+    let alone = DatasetBase::new(rest, labels);
     let alone = small().check()?.fit(&alone)?;
     assert_eq!(weighted.wire.trees, alone.wire.trees);
     Ok(())

@@ -189,7 +189,7 @@ impl<'a> ClassGrower<'a> {
         let mut heap = BinaryHeap::new();
         let mut n_leaves = 1;
         self.seek(growing, &mut root);
-        let mut offer = |heap: &mut BinaryHeap<Ranked>, open: Open, growing: &mut Growing<'_>| {
+        let offer = |heap: &mut BinaryHeap<Ranked>, open: Open, growing: &mut Growing<'_>| {
             match &open.cut {
                 Some(cut) => heap.push(Ranked(cut.gain, open)),
                 None => growing.close(&open),
