@@ -139,19 +139,6 @@ fn forest(
     let test = load(data, "c1_X_te")?;
     let truth = flags(&load(data, "c1_y_te")?);
     let cohort = linfa::Dataset::new(x, y);
-    let mut params = params;
-    // Settings to try: leaves, rows of a leaf, share of rows, features of a node.
-    if let Ok(text) = std::env::var("GALEN_FOREST") {
-        let set: Vec<f64> = text.split(',').filter_map(|t| t.parse().ok()).collect();
-        params = params
-            .max_leaves((set[0] > 0.0).then_some(set[0] as usize))
-            .min_leaf_rows(set[1] as usize)
-            .row_share(set[2])
-            .bootstrap(set[3] > 0.0)
-            .features_per_node(galen::classification::FeaturesPerNode::Count(
-                set[4] as usize,
-            ));
-    }
     let (times, model) = timed(|| Ok(params.clone().fit(&cohort)?))?;
     let start = Instant::now();
     let risk = model.predict_risk(&test)?;

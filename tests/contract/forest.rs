@@ -29,7 +29,7 @@ pub fn all_rows() -> Trees {
             .n_trees(3)
             .max_leaves(8)
             .min_leaf_rows(1)
-            .bootstrap(false)
+            .row_share(1.0)
             .features_per_node(FeaturesPerNode::Share(1.0)),
     }
 }

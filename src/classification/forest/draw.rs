@@ -163,7 +163,8 @@ mod tests {
     fn rows_are_drawn_about_once() {
         let rows = Array2::zeros((20_000, 1));
         let used: Vec<u32> = (0..20_000).collect();
-        let params = RandomForest::params().check().unwrap();
+        let params = RandomForest::params().bootstrap(true).row_share(1.0);
+        let params = params.check().unwrap();
         let source = RowsSource::Array(rows.view());
         let units = Units::new(&params, source, &used, &vec![0; 20_000], 2);
         let drawn = units.draw(tree_key(0, 3));
@@ -214,7 +215,8 @@ mod tests {
         let rows = Array2::zeros((n, 1));
         let used: Vec<u32> = (0..n as u32).collect();
         let classes: Vec<u32> = (0..n).map(|row| u32::from(row % 10 == 0)).collect();
-        let params = RandomForest::params().balanced(true).check().unwrap();
+        let params = RandomForest::params().bootstrap(true).row_share(1.0);
+        let params = params.balanced(true).check().unwrap();
         let source = RowsSource::Array(rows.view());
         let units = Units::new(&params, source, &used, &classes, 2);
         let drawn = units.draw(tree_key(0, 0));

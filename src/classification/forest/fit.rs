@@ -78,9 +78,9 @@ impl RandomForestValidParams {
         if self.takes_all() {
             return Err(ErrorKind::Parameter {
                 estimator: NAME,
-                name: "bootstrap",
-                value: "false".into(),
-                rule: "true, or a row_share below 1, for out-of-bag estimates",
+                name: "row_share",
+                value: "1".into(),
+                rule: "below 1, or with bootstrap, for out-of-bag estimates",
             }
             .into());
         }

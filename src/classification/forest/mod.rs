@@ -4,7 +4,7 @@
 //! probability(x) = mean over trees of the class shares in the leaf of x
 //! ```
 //!
-//! Every tree learns from its own bootstrap of the patients and asks a few drawn features at each node;
+//! Every tree learns from its own draw of the patients and asks a few drawn features at each node;
 //! the mean over trees that err apart errs less than each of them. Extra trees cut every drawn feature
 //! at random, and learn from all patients: smoother, and less prone to noise in a single feature.
 //!
@@ -20,8 +20,9 @@
 //! a row twice within every draw, except for the settings that count rows. Draws themselves do not
 //! depend on weights: each patient's rows come together, by a hash of seed, tree and patient key (of the
 //! row's number where there are no keys, or where [`RandomForestParams::by_patient`] is off), hence the
-//! order of keyed rows changes nothing. The number of times that a patient is drawn is Poisson, the limit of drawing
-//! with replacement, and independent between patients (Oza and Russell, KDD 2001,
+//! order of keyed rows changes nothing. Each patient is drawn on their own: once or not at all, by default
+//! half of them for a tree, or with `bootstrap` a Poisson number of times, the limit of drawing with
+//! replacement (Oza and Russell, KDD 2001,
 //! doi 10.1145/502512.502565). A fit costs about `trees x depth x rows x features per node`; trees grow
 //! side by side.
 //!

@@ -104,13 +104,13 @@ impl RandomForest {
     /// | `criterion` | Gini | gains are exact |
     /// | `max_leaves` | 255 | on noisy outcomes small leaves blur the ranking and the calibration |
     /// | `max_depth` | 64 | no limit in effect; leaves are the limit |
-    /// | `min_leaf_rows` | 5 | no share is that of one patient |
+    /// | `min_leaf_rows` | 20 | no share is the story of a few patients; fewer where there are few patients |
     /// | `min_split_rows` | 2 | |
     /// | `min_leaf_weight`, `min_gain` | 0 | |
     /// | `features_per_node` | square root | trees that err apart |
     /// | `random_cuts` | no | |
-    /// | `bootstrap` | yes | out-of-bag figures |
-    /// | `row_share` | 1 | as often as there are patients |
+    /// | `bootstrap` | no | half of the patients, each once, vary as a bootstrap does (Friedman and Hall, J. Stat. Plan. Inference 137, 2007, doi 10.1016/j.jspi.2006.06.002), favour no feature for its number of values (Strobl et al., 2007), and cost less |
+    /// | `row_share` | 0.5 | |
     /// | `by_patient` | yes | rows of a patient are alike |
     /// | `balanced` | no | spoils calibration |
     /// | `class_weights` | none | spoil calibration |

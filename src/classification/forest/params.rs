@@ -77,14 +77,14 @@ impl Default for RandomForestParams {
             criterion: Criterion::Gini,
             max_leaves: Some(255),
             max_depth: 64,
-            min_leaf_rows: 5,
+            min_leaf_rows: 20,
             min_split_rows: 2,
             min_leaf_weight: 0.0,
             min_gain: 0.0,
             features_per_node: FeaturesPerNode::SquareRoot,
             random_cuts: false,
-            bootstrap: true,
-            row_share: 1.0,
+            bootstrap: false,
+            row_share: 0.5,
             by_patient: true,
             balanced: false,
             class_weights: ClassWeights::None,
@@ -96,9 +96,9 @@ impl Default for RandomForestParams {
 }
 
 impl RandomForestParams {
-    /// Those of extra trees: random cuts, no bootstrap.
+    /// Those of extra trees: random cuts, all patients in every tree.
     pub(super) fn extra() -> Self {
-        Self::default().random_cuts(true).bootstrap(false)
+        Self::default().random_cuts(true).row_share(1.0)
     }
 
     /// Sets the number of trees; more never fit worse, they cost time.

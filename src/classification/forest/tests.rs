@@ -121,9 +121,9 @@ fn out_of_bag_is_what_trees_say_of_patients_they_never_saw() -> Result<()> {
     }
     assert_eq!(oob.rows(), seen);
     assert!(seen > 60 && !format!("{oob:?}").contains("proba"));
-    let all = small().bootstrap(false).check()?;
+    let all = small().row_share(1.0).check()?;
     let error = all.fit_with_oob(&train, &Control::silent()).unwrap_err();
-    assert!(error.to_string().contains("bootstrap"));
+    assert!(error.to_string().contains("row_share"));
     Ok(())
 }
 
