@@ -9,6 +9,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
+use galen::classification::{FeaturesPerNode, RandomForestParams};
 use galen::evaluation::{auprc, auroc};
 use galen::ndarray::{Array1, Array2};
 use galen::prelude::*;
@@ -35,7 +36,10 @@ fn main() -> Outcome<()> {
         "c1_lr" => logistic(Path::new(data))?,
         "c1_lrpath" => path(Path::new(data))?,
         "c1_gbm" | "c2_gbm" => boosting(Path::new(data), &task[..2])?,
-        "c1_rf" => forest(Path::new(data), RandomForest::params())?,
+        "c1_rf" => forest(
+            Path::new(data),
+            RandomForest::params().features_per_node(FeaturesPerNode::Count(12)),
+        )?,
         "c1_rf8" => forest(
             Path::new(data),
             RandomForest::params()
@@ -131,10 +135,7 @@ fn boosting(data: &Path, name: &str) -> Outcome<(Vec<f64>, serde_json::Value)> {
 }
 
 /// A forest with these settings, binning included.
-fn forest(
-    data: &Path,
-    params: galen::classification::RandomForestParams,
-) -> Outcome<(Vec<f64>, serde_json::Value)> {
+fn forest(data: &Path, params: RandomForestParams) -> Outcome<(Vec<f64>, serde_json::Value)> {
     let (x, y) = (load(data, "c1_X_tr")?, flags(&load(data, "c1_y_tr")?));
     let test = load(data, "c1_X_te")?;
     let truth = flags(&load(data, "c1_y_te")?);
