@@ -9,6 +9,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
+use galen::classification::{FeaturesPerNode, RandomForestParams};
 use galen::evaluation::{auprc, auroc};
 use galen::ndarray::{Array1, Array2};
 use galen::prelude::*;
@@ -23,7 +24,7 @@ fn main() -> Outcome<()> {
         .collect();
     let [data, task, threads] = &args[..] else {
         println!(
-            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, c1_dt, c1_gbm, c2_gbm, e1_shap, m1_auc, s1_score, csv)"
+            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, c1_dt, c1_gbm, c2_gbm, c1_rf, c1_rf8, c1_et, e1_shap, m1_auc, s1_score, csv)"
         );
         return Ok(());
     };
@@ -36,6 +37,19 @@ fn main() -> Outcome<()> {
         "c1_lrpath" => path(Path::new(data))?,
         "c1_dt" => one_tree(Path::new(data))?,
         "c1_gbm" | "c2_gbm" => boosting(Path::new(data), &task[..2])?,
+        "c1_rf" => forest(
+            Path::new(data),
+            RandomForest::params().features_per_node(FeaturesPerNode::Count(12)),
+        )?,
+        "c1_rf8" => forest(
+            Path::new(data),
+            RandomForest::params()
+                .n_trees(10)
+                .max_depth(8)
+                .max_leaves(None)
+                .min_leaf_rows(1),
+        )?,
+        "c1_et" => forest(Path::new(data), RandomForest::extra_trees())?,
         "e1_shap" => attributions(Path::new(data))?,
         "m1_auc" => metrics(Path::new(data))?,
         "s1_score" => score(Path::new(data))?,
@@ -156,6 +170,26 @@ fn one_tree(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
     Ok((
         times,
         json!({"auc": auc, "predict_s": predict, "leaves": model.n_leaves()}),
+    ))
+}
+
+/// A forest with these settings, binning included.
+fn forest(data: &Path, params: RandomForestParams) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    let (x, y) = (load(data, "c1_X_tr")?, flags(&load(data, "c1_y_tr")?));
+    let test = load(data, "c1_X_te")?;
+    let truth = flags(&load(data, "c1_y_te")?);
+    let cohort = linfa::Dataset::new(x, y);
+    let (times, model) = timed(|| Ok(params.clone().fit(&cohort)?))?;
+    let start = Instant::now();
+    let risk = model.predict_risk(&test)?;
+    let predict = start.elapsed().as_secs_f64();
+    let auc = auroc(&truth.to_vec(), &risk.to_vec(), None)?;
+    let pairs = risk.iter().zip(truth.iter());
+    let loss = pairs.map(|(p, y)| -(if *y { *p } else { 1.0 - p }).max(1e-15).ln());
+    let loss = loss.sum::<f64>() / risk.len() as f64;
+    Ok((
+        times,
+        json!({"auc": auc, "log_loss": loss, "predict_s": predict, "leaves": model.n_leaves()}),
     ))
 }
 

@@ -16,6 +16,8 @@ mod boosting_shards;
 mod data;
 #[path = "contract/decision_tree.rs"]
 mod decision_tree;
+#[path = "contract/forest.rs"]
+mod forest;
 #[path = "contract/laws.rs"]
 mod laws;
 #[path = "contract/linear.rs"]
@@ -52,11 +54,12 @@ fn subjects() -> Vec<Box<dyn Subject>> {
         Box::new(boosting::depth_first()),
         Box::new(decision_tree::learned_side()),
         Box::new(decision_tree::surrogates()),
+        Box::new(forest::all_rows()),
     ]
 }
 
 /// Estimator, check, reason.
-const OPT_OUTS: [(&str, &str, &str); 2] = [
+const OPT_OUTS: [(&str, &str, &str); 3] = [
     (
         "GradientBoosting",
         "C41 columns in another order",
@@ -66,6 +69,11 @@ const OPT_OUTS: [(&str, &str, &str); 2] = [
         "GradientBoosting, level by level",
         "C41 columns in another order",
         "of cuts that gain the same to the last bit, the one of the first column is taken",
+    ),
+    (
+        "RandomForest",
+        "C41 columns in another order",
+        "of cuts that gain the same, the one of the first column is taken",
     ),
 ];
 

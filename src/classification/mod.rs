@@ -2,8 +2,10 @@
 
 pub mod boosting;
 pub mod decision_tree;
+pub mod forest;
 pub mod logistic;
 
+pub use crate::kernel::tree::class_split::Criterion;
 pub use boosting::{
     BoostingScorer, Direction, FeatureImportance, GradientBoosting, GradientBoostingParams, Growth,
 };
@@ -11,6 +13,7 @@ pub use decision_tree::{
     Cuts, DecisionTree, DecisionTreeParams, Impurity, MissingValues, Pruning, PruningRule,
     PruningStep,
 };
+pub use forest::{FeaturesPerNode, OutOfBag, RandomForest, RandomForestParams};
 pub use logistic::{
     ClassWeights, Covariance, Inference, LogisticPath, LogisticPathParams, LogisticRegression,
     LogisticRegressionParams, RowScorer,

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::GradientBoosting;
-use crate::estimator::ClassLabel;
+use crate::estimator::{ClassLabel, Schema};
+use crate::kernel::tree::flat::Tree;
 
 /// What one feature did for the trees of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,31 +28,39 @@ impl<L: ClassLabel> GradientBoosting<L> {
     /// Bioinformatics 8:25, 2007, doi 10.1186/1471-2105-8-25). They tell what the model uses, not
     /// what the outcome depends on.
     pub fn importance(&self) -> Vec<FeatureImportance> {
-        let features = self.wire.binner.schema.features();
-        let mut list: Vec<FeatureImportance> = features
-            .iter()
-            .map(|feature| FeatureImportance {
-                feature: feature.name().to_string(),
-                gain: 0.0,
-                share: 0.0,
-                count: 0,
-            })
-            .collect();
-        let nodes = self.wire.trees.iter().flat_map(|tree| &tree.nodes);
-        for node in nodes.filter(|node| !node.is_leaf()) {
-            if let Some(of_feature) = list.get_mut(node.feature as usize) {
-                of_feature.gain += node.gain;
-                of_feature.count += 1;
-            }
-        }
-        let largest = list.iter().fold(0.0_f64, |m, item| m.max(item.gain));
-        if largest > 0.0 {
-            // Relative to the largest first: a sum of gains may overflow.
-            let whole: f64 = list.iter().map(|item| item.gain / largest).sum();
-            for item in &mut list {
-                item.share = item.gain / largest / whole;
-            }
-        }
-        list
+        of_trees(&self.wire.binner.schema, &self.wire.trees)
     }
+}
+
+/// Gain and number of cuts of every feature of a schema.
+pub(in crate::classification) fn of_trees(
+    schema: &Schema,
+    trees: &[Tree],
+) -> Vec<FeatureImportance> {
+    let mut list: Vec<FeatureImportance> = schema
+        .features()
+        .iter()
+        .map(|feature| FeatureImportance {
+            feature: feature.name().to_string(),
+            gain: 0.0,
+            share: 0.0,
+            count: 0,
+        })
+        .collect();
+    let nodes = trees.iter().flat_map(|tree| &tree.nodes);
+    for node in nodes.filter(|node| !node.is_leaf()) {
+        if let Some(of_feature) = list.get_mut(node.feature as usize) {
+            of_feature.gain += node.gain;
+            of_feature.count += 1;
+        }
+    }
+    let largest = list.iter().fold(0.0_f64, |m, item| m.max(item.gain));
+    if largest > 0.0 {
+        // Relative to the largest first: a sum of gains may overflow.
+        let whole: f64 = list.iter().map(|item| item.gain / largest).sum();
+        for item in &mut list {
+            item.share = item.gain / largest / whole;
+        }
+    }
+    list
 }

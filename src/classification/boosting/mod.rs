@@ -35,14 +35,14 @@ mod answer;
 mod check;
 mod explain;
 mod fit;
-mod importance;
+pub(in crate::classification) mod importance;
 mod messages;
 mod model;
 mod params;
 mod predict;
 mod rounds;
 mod scorer;
-mod target;
+pub(in crate::classification) mod target;
 #[cfg(test)]
 mod tests;
 

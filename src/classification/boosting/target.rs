@@ -17,19 +17,19 @@ pub(super) fn target_kind(expected: &str, found: &str) -> Error {
 
 /// Classes of rows with a weight above zero.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Outcome<L> {
+pub(in crate::classification) struct Outcome<L> {
     /// In sorted order.
-    pub(super) classes: Vec<L>,
+    pub(in crate::classification) classes: Vec<L>,
     /// Position of the class whose log-odds are modelled; 0 with three classes or more.
     pub(super) modelled: usize,
     pub(super) event_named: bool,
     /// The kernel's class number of every row, 0 where the row is absent: with two classes 1 is the
     /// modelled one, with more it is the position.
-    pub(super) codes: Vec<u32>,
+    pub(in crate::classification) codes: Vec<u32>,
 }
 
 /// Whether a row is there at all.
-pub(super) fn present(weights: Option<&[f64]>, row: usize) -> bool {
+pub(in crate::classification) fn present(weights: Option<&[f64]>, row: usize) -> bool {
     weights.is_none_or(|weights| weights[row] > 0.0)
 }
 
@@ -59,7 +59,7 @@ impl<L: ClassLabel> Outcome<L> {
     }
 
     /// Reads a target by the classes of an earlier fit.
-    pub(super) fn of_classes(
+    pub(in crate::classification) fn of_classes(
         classes: Vec<L>,
         modelled: usize,
         event_named: bool,
@@ -143,7 +143,10 @@ pub(super) fn event<L: ClassLabel>(
 ///
 /// # Errors
 /// [`ErrorKind::OutOfRange`] where a sum of weights is 0 or not finite.
-pub(super) fn class_factors(weights: ClassWeights, totals: &[f64]) -> Result<Vec<f64>> {
+pub(in crate::classification) fn class_factors(
+    weights: ClassWeights,
+    totals: &[f64],
+) -> Result<Vec<f64>> {
     let factors = match weights {
         ClassWeights::Given(non_event, event) => vec![non_event, event],
         ClassWeights::Balanced => {

@@ -12,6 +12,11 @@
 //! Sums are whole numbers, hence the same in any order: at any number of threads, in any shards.
 
 pub(crate) mod boost;
+pub(crate) mod class_grow;
+pub(crate) mod class_histogram;
+pub(crate) mod class_split;
+#[cfg(test)]
+mod class_tests;
 pub(crate) mod decide;
 pub(crate) mod flat;
 pub(crate) mod gradient;

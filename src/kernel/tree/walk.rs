@@ -1,4 +1,4 @@
-//! Many trees laid out for walking: 16 bytes a node, both children side by side.
+//! Many trees laid out for walking: 16 bytes a node and its values, both children side by side.
 //!
 //! ```text
 //!   nodes of a tree:  root | left right | left right | ...      next = child + (goes right)
@@ -65,23 +65,24 @@ impl Step {
 #[derive(Debug, Clone, PartialEq)]
 struct Walk {
     steps: Vec<Step>,
-    /// Value of every leaf; 0 elsewhere.
+    /// Values of every leaf, as many as the walk has outputs; 0 elsewhere.
     values: Vec<f64>,
     sets: Vec<LevelSet>,
 }
 
 impl Walk {
-    /// Of a tree that passes [`Tree::check`] and has one output.
-    fn new(tree: &Tree) -> Self {
+    /// Of a tree that passes [`Tree::check`]: the outputs from `first` on, `width` of them.
+    fn new(tree: &Tree, first: usize, width: usize) -> Self {
         let mut steps = vec![Step::leaf(0)];
-        let mut values = vec![0.0];
+        let mut values = vec![0.0; width];
         // Node of the tree at every step.
         let mut nodes = vec![0_usize];
         let mut at = 0;
         while at < nodes.len() {
             let node = &tree.nodes[nodes[at]];
             if node.is_leaf() {
-                values[at] = tree.value(nodes[at])[0];
+                let of_leaf = &tree.value(nodes[at])[first..first + width];
+                values[at * width..(at + 1) * width].copy_from_slice(of_leaf);
             } else {
                 let child = steps.len() as u32;
                 let missing = if node.missing_left { MISSING_LEFT } else { 0 };
@@ -97,7 +98,7 @@ impl Walk {
                 for (offset, node) in [node.left, node.right].into_iter().enumerate() {
                     nodes.push(node as usize);
                     steps.push(Step::leaf(child + offset as u32));
-                    values.push(0.0);
+                    values.extend(std::iter::repeat_n(0.0, width));
                 }
             }
             at += 1;
@@ -109,20 +110,33 @@ impl Walk {
         }
     }
 
+    /// Adds the values of a leaf.
+    #[inline(always)]
+    fn add_leaf(&self, leaf: usize, outputs: usize, out: &mut [f64]) {
+        if outputs == 1 {
+            out[0] += self.values[leaf];
+            return;
+        }
+        let values = &self.values[leaf * outputs..(leaf + 1) * outputs];
+        for (slot, value) in out.iter_mut().zip(values) {
+            *slot += value;
+        }
+    }
+
     #[inline]
-    fn value(&self, row: &[f64]) -> f64 {
+    fn leaf(&self, row: &[f64]) -> usize {
         let mut at = 0;
         loop {
             let step = &self.steps[at];
             if step.child as usize == at {
-                return self.values[at];
+                return at;
             }
             at = step.next(&self.sets, row) as usize;
         }
     }
 
-    /// Adds the values of rows to every `stride`-th of `out`.
-    fn add(&self, width: usize, rows: &[f64], stride: usize, out: &mut [f64]) {
+    /// Adds the values of rows, `outputs` each, to `out` at every `stride`.
+    fn add(&self, width: usize, rows: &[f64], outputs: usize, stride: usize, out: &mut [f64]) {
         let n_rows = rows.len() / width;
         let mut first = 0;
         if self.sets.is_empty() {
@@ -142,13 +156,14 @@ impl Walk {
                     }
                 }
                 for (lane, at) in at.iter().enumerate() {
-                    out[(first + lane) * stride] += self.values[*at as usize];
+                    self.add_leaf(*at as usize, outputs, &mut out[(first + lane) * stride..]);
                 }
                 first += LANES;
             }
         }
         for row in first..n_rows {
-            out[row * stride] += self.value(&rows[row * width..(row + 1) * width]);
+            let leaf = self.leaf(&rows[row * width..(row + 1) * width]);
+            self.add_leaf(leaf, outputs, &mut out[row * stride..]);
         }
     }
 }
@@ -158,6 +173,8 @@ impl Walk {
 pub(crate) struct Forest {
     walks: Vec<Walk>,
     base: Vec<f64>,
+    /// Outputs of one walk.
+    outputs: usize,
 }
 
 impl Forest {
@@ -165,8 +182,21 @@ impl Forest {
     /// outputs in `base`.
     pub(crate) fn new(base: &[f64], trees: &[Tree]) -> Self {
         Self {
-            walks: trees.iter().map(Walk::new).collect(),
+            walks: trees.iter().map(|tree| Walk::new(tree, 0, 1)).collect(),
             base: base.to_vec(),
+            outputs: 1,
+        }
+    }
+
+    /// Sums of what trees say of one of their outputs, or of all `n_outputs`; the trees pass
+    /// [`Tree::check`] and have as many.
+    pub(crate) fn of_shares(trees: &[Tree], output: Option<usize>, n_outputs: usize) -> Self {
+        let (first, outputs) = output.map_or((0, n_outputs), |output| (output, 1));
+        let walk = |tree: &Tree| Walk::new(tree, first, outputs);
+        Self {
+            walks: trees.iter().map(walk).collect(),
+            base: vec![0.0; outputs],
+            outputs,
         }
     }
 
@@ -190,8 +220,8 @@ impl Forest {
                 }
             }
             for (at, walk) in at.iter().zip(walks) {
-                out[output] += walk.values[*at as usize];
-                output += 1;
+                walk.add_leaf(*at as usize, self.outputs, &mut out[output..]);
+                output += self.outputs;
                 if output == out.len() {
                     output = 0;
                 }
@@ -214,9 +244,11 @@ impl Forest {
             for _ in 0..block.len() / width {
                 all.extend_from_slice(&self.base);
             }
-            for (iteration, walks) in self.walks.chunks(outputs).enumerate() {
-                for (output, walk) in walks.iter().enumerate() {
-                    walk.add(width, block, outputs, &mut all[start + output..]);
+            let together = (outputs / self.outputs).max(1);
+            for (iteration, walks) in self.walks.chunks(together).enumerate() {
+                for (at, walk) in walks.iter().enumerate() {
+                    let out = &mut all[start + at * self.outputs..];
+                    walk.add(width, block, self.outputs, outputs, out);
                 }
                 staged(start / outputs, iteration, &all[start..]);
             }

@@ -1,0 +1,278 @@
+//! The fitted random forest.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::params::{NAME, RandomForestParams, RandomForestValidParams};
+use crate::classification::boosting::FeatureImportance;
+use crate::classification::boosting::importance::of_trees;
+use crate::classification::logistic::ClassWeights;
+use crate::design::binned::Binner;
+use crate::error::{Error, Result};
+use crate::estimator::{ClassLabel, Model, ModelHeader, Persist, RowsSource, Summary, Term};
+use crate::kernel::tree::flat::Tree;
+use crate::kernel::tree::model::{Ensemble, Trees};
+use crate::kernel::tree::walk::Forest;
+
+/// A fitted random forest; `L` is the type of the class labels.
+///
+/// ```
+/// use galen::classification::RandomForest;
+/// use galen::estimator::Control;
+/// use galen::prelude::*;
+///
+/// # fn main() -> galen::Result<()> {
+/// let people = galen::simulate::readmissions(2_000, 7);
+/// let cohort = Cohort::new(people.matrix, people.target);
+/// let (train, test) = Split::holdout(0.25, 1).apply(&cohort)?;
+/// let params = RandomForest::params().n_trees(20).check()?;
+/// let (model, out_of_bag) = params.fit_with_oob(&train, &Control::silent())?;
+/// let risk = model.predict_risk(test.rows())?;
+/// assert!(risk.iter().all(|risk| (0.0..=1.0).contains(risk)));
+/// // An honest estimate of the error, from the training patients alone.
+/// assert!(out_of_bag.brier() < 0.25);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(try_from = "Wire<L>", bound = "L: ClassLabel")]
+pub struct RandomForest<L: ClassLabel = bool> {
+    pub(super) wire: Wire<L>,
+    /// The trees of `wire`, laid out for walking.
+    pub(super) forest: Forest,
+}
+
+/// Plain data of the model; every invariant is checked before it becomes one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "L: ClassLabel")]
+pub(super) struct Wire<L: ClassLabel> {
+    pub(super) header: ModelHeader,
+    pub(super) params: RandomForestValidParams,
+    pub(super) binner: Binner,
+    /// In sorted order, as `predict_proba` lists them.
+    pub(super) classes: Vec<L>,
+    /// Position in `classes` of the class whose probability trees sum up; 0 with three or more.
+    pub(super) modelled: u32,
+    /// Whether the modelled class was named as the event.
+    pub(super) event_named: bool,
+    /// Values are shares of the classes.
+    pub(super) trees: Vec<Tree>,
+    /// Features that no cut could divide.
+    pub(super) constant: Vec<String>,
+}
+
+impl<L: ClassLabel> Serialize for RandomForest<L> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.wire.serialize(serializer)
+    }
+}
+
+impl<L: ClassLabel> TryFrom<Wire<L>> for RandomForest<L> {
+    type Error = Error;
+
+    fn try_from(wire: Wire<L>) -> Result<Self> {
+        Self::of(wire)
+    }
+}
+
+impl<L: ClassLabel> Persist for RandomForest<L> {
+    const KIND: &'static str = "random-forest";
+
+    fn check(&self) -> Result<()> {
+        self.wire.check()
+    }
+}
+
+impl<L: ClassLabel> fmt::Debug for RandomForest<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(NAME)
+            .field("n_features", &self.wire.binner.schema.len())
+            .field("n_classes", &self.wire.classes.len())
+            .field("n_trees", &self.n_trees())
+            .finish_non_exhaustive()
+    }
+}
+
+impl RandomForest {
+    /// Settings with their defaults:
+    ///
+    /// | setting | default | why |
+    /// | --- | --- | --- |
+    /// | `n_trees` | 100 | little is gained by more |
+    /// | `criterion` | Gini | gains are exact |
+    /// | `max_leaves` | 255 | on noisy outcomes small leaves blur the ranking and the calibration |
+    /// | `max_depth` | 64 | no limit in effect; leaves are the limit |
+    /// | `min_leaf_rows` | 20 | no share is the story of a few patients; fewer where there are few patients |
+    /// | `min_split_rows` | 2 | |
+    /// | `min_leaf_weight`, `min_gain` | 0 | |
+    /// | `features_per_node` | square root | trees that err apart |
+    /// | `random_cuts` | no | |
+    /// | `bootstrap` | no | half of the patients, each once, vary as a bootstrap does (Friedman and Hall, J. Stat. Plan. Inference 137, 2007, doi 10.1016/j.jspi.2006.06.002), favour no feature for its number of values (Strobl et al., 2007), and cost less |
+    /// | `row_share` | 0.5 | |
+    /// | `by_patient` | yes | rows of a patient are alike |
+    /// | `balanced` | no | spoils calibration |
+    /// | `class_weights` | none | spoil calibration |
+    /// | `event` | none | `true` is the event of flags; text and numbers must be told |
+    /// | `max_bins` | 255 | a byte a value |
+    /// | `seed` | 0 | |
+    pub fn params() -> RandomForestParams {
+        RandomForestParams::default()
+    }
+
+    /// Settings of extra trees: as [`Self::params`], but with one random cut for every drawn feature, and
+    /// all patients in every tree, hence nobody out of bag.
+    pub fn extra_trees() -> RandomForestParams {
+        RandomForestParams::extra()
+    }
+}
+
+impl<L: ClassLabel> RandomForest<L> {
+    /// The model of checked data.
+    pub(super) fn of(wire: Wire<L>) -> Result<Self> {
+        wire.check()?;
+        let output = (wire.classes.len() == 2).then_some(wire.modelled as usize);
+        let forest = Forest::of_shares(&wire.trees, output, wire.classes.len());
+        Ok(Self { wire, forest })
+    }
+
+    /// Classes in the order of the columns of [`Classify::predict_proba`](crate::estimator::Classify::predict_proba).
+    pub fn classes(&self) -> &[L] {
+        &self.wire.classes
+    }
+
+    /// Number of trees.
+    pub fn n_trees(&self) -> usize {
+        self.wire.trees.len()
+    }
+
+    /// Number of leaves of all trees.
+    pub fn n_leaves(&self) -> usize {
+        self.wire.trees.iter().map(Tree::n_leaves).sum()
+    }
+
+    /// Length of the longest way from a root to a leaf.
+    pub fn depth(&self) -> usize {
+        self.wire.trees.iter().map(Tree::depth).max().unwrap_or(0)
+    }
+
+    /// Features that no cut could divide: the same for all training rows.
+    pub fn constant_features(&self) -> &[String] {
+        &self.wire.constant
+    }
+
+    /// The settings that the model was fitted with.
+    pub fn settings(&self) -> &RandomForestValidParams {
+        &self.wire.params
+    }
+
+    /// Decrease of impurity times weight, summed over all trees, and number of cuts of every feature, in
+    /// the order of the schema.
+    ///
+    /// Both are read off the training rows: they favour features with many values, and features that
+    /// stand for each other share what either would get alone (Strobl et al., BMC Bioinformatics 8:25,
+    /// 2007, doi 10.1186/1471-2105-8-25). They tell what the model uses, not what the outcome depends on.
+    pub fn importance(&self) -> Vec<FeatureImportance> {
+        of_trees(&self.wire.binner.schema, &self.wire.trees)
+    }
+
+    /// Position of the modelled class where there are two.
+    pub(super) fn modelled(&self) -> Option<usize> {
+        (self.wire.classes.len() == 2).then_some(self.wire.modelled as usize)
+    }
+}
+
+impl<L: ClassLabel> Trees for RandomForest<L> {
+    /// Probabilities: of all classes, in their order.
+    fn ensemble(&self) -> Ensemble<'_> {
+        let wire = &self.wire;
+        let features = wire.binner.schema.features().iter();
+        Ensemble {
+            trees: &wire.trees,
+            feeds: vec![0; wire.trees.len()],
+            scale: 1.0 / wire.trees.len() as f64,
+            base: vec![0.0; wire.classes.len()],
+            outputs: wire.classes.iter().map(ClassLabel::text).collect(),
+            features: features.map(|feature| feature.name().to_string()).collect(),
+        }
+    }
+
+    fn for_values<T: Send>(
+        &self,
+        rows: RowsSource<'_>,
+        take: impl Fn(Range<usize>, &[f64]) -> T + Sync + Send,
+    ) -> Result<Vec<T>> {
+        self.wire.binner.for_values(rows, take)
+    }
+}
+
+impl<L: ClassLabel> Model for RandomForest<L> {
+    fn header(&self) -> &ModelHeader {
+        &self.wire.header
+    }
+}
+
+impl<L: ClassLabel> Summary for RandomForest<L> {
+    /// None: trees have no terms; see [`RandomForest::importance`].
+    fn terms(&self) -> Vec<Term> {
+        Vec::new()
+    }
+
+    fn facts(&self) -> Vec<(String, String)> {
+        let wire = &self.wire;
+        let params = &wire.params;
+        let mut facts = vec![("estimator".to_string(), NAME.to_string())];
+        let mut add = |name: &str, text: String| facts.push((name.to_string(), text));
+        match self.modelled() {
+            Some(modelled) => add("modelled class", wire.header.classes[modelled].clone()),
+            None => add("classes", wire.classes.len().to_string()),
+        }
+        add("rows", wire.header.n_rows.to_string());
+        if let Some(events) = wire.header.n_events {
+            add("events", events.to_string());
+        }
+        let n_features = wire.binner.schema.len();
+        add("features", n_features.to_string());
+        let each = params.features_per_node.of(n_features);
+        add("features of a node", each.to_string());
+        add("trees", self.n_trees().to_string());
+        add("leaves", self.n_leaves().to_string());
+        add("depth", self.depth().to_string());
+        let cuts = if params.random_cuts { "random" } else { "best" };
+        add("cuts", cuts.into());
+        let drawn = match (params.takes_all(), params.bootstrap) {
+            (true, _) => "all",
+            (false, true) => "with replacement",
+            (false, false) => "without replacement",
+        };
+        add("patients of a tree", drawn.into());
+        add("smallest rows of a leaf", params.min_leaf_rows.to_string());
+        facts
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let wire = &self.wire;
+        let mut warnings = Vec::new();
+        if !wire.constant.is_empty() {
+            warnings.push(format!(
+                "left out as constant: {}",
+                wire.constant.join(", ")
+            ));
+        }
+        if wire.trees.iter().all(|tree| tree.nodes.len() == 1) {
+            warnings.push(
+                "no tree has a cut: every row gets the same answer (few rows for \
+                 `min_leaf_rows`, or features without effect)"
+                    .into(),
+            );
+        }
+        if wire.params.class_weights != ClassWeights::None {
+            warnings.push("class weights: probabilities are not calibrated to the data".into());
+        }
+        if wire.params.balanced {
+            warnings.push("balanced draws: probabilities are not calibrated to the data".into());
+        }
+        warnings
+    }
+}
