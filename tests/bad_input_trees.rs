@@ -59,9 +59,9 @@ fn risk(model: &GradientBoosting, rows: &PatientMatrix) -> Vec<f64> {
 /// them a level that nobody has seen.
 #[test]
 fn three_hundred_levels() -> galen::Result<()> {
-    // Level k stands in 20 rows up to 253, in 3 rows beyond.
+    // Level k stands in 60 rows up to 253, in 3 rows beyond.
     let rows: Vec<usize> = (0..300)
-        .flat_map(|level| vec![level; if level < 254 { 20 } else { 3 }])
+        .flat_map(|level| vec![level; if level < 254 { 60 } else { 3 }])
         .collect();
     let names: Vec<Option<String>> = rows
         .iter()
