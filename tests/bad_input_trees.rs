@@ -59,20 +59,32 @@ fn risk(model: &GradientBoosting, rows: &PatientMatrix) -> Vec<f64> {
 /// them a level that nobody has seen.
 #[test]
 fn three_hundred_levels() -> galen::Result<()> {
-    // Level k stands in 20 rows up to 253, in 3 rows beyond.
+    // Level k stands in 60 rows up to 253, in 3 rows beyond.
     let rows: Vec<usize> = (0..300)
-        .flat_map(|level| vec![level; if level < 254 { 20 } else { 3 }])
+        .flat_map(|level| vec![level; if level < 254 { 60 } else { 3 }])
         .collect();
     let names: Vec<Option<String>> = rows
         .iter()
         .map(|level| Some(format!("w{level:03}")))
         .collect();
     let event = |level: usize| level % 2 == 1 || level >= 254;
-    let target = Binary::from_flags("event", rows.iter().map(|level| event(*level)));
+    // Five rows without a ward: too few for a place of their own among so many.
+    let names = [names, vec![None; 5]].concat();
+    let truth: Vec<bool> = rows
+        .iter()
+        .map(|level| event(*level))
+        .chain([true; 5])
+        .collect();
+    let target = Binary::from_flags("event", truth.iter().copied());
     let model = small()
         .n_trees(30)
         .fit(&Cohort::new(wards(&names), target))?;
     let found = risk(&model, &wards(&names));
+    let loss = galen::evaluation::log_loss(&truth, &found, None)?;
+    assert!(
+        (loss - model.train_loss()[29]).abs() < 1e-9,
+        "rows go where they went"
+    );
     for (level, risk) in rows.iter().zip(&found) {
         assert_eq!(*risk > 0.5, event(*level), "level {level}: {risk}");
     }

@@ -1,7 +1,8 @@
 //! The readmission data in ten patient-grouped splits, on the rows and columns that other packages got
 //! (`tests/fixtures/trees/flagship.py`).
 //!
-//! All ten are fitted where `GALEN_LONG` is set, as `.ci/run long` does; two of them otherwise.
+//! All ten are fitted where `GALEN_LONG` is set, as `.ci/run long` does; two of them otherwise, with wider
+//! limits, as one split says little.
 
 use galen::evaluation::{auroc, calibration, evaluate_sealed};
 use galen::prelude::*;
@@ -10,14 +11,13 @@ use serde_json::Value;
 use crate::features::{features, read};
 use crate::{number, recorded};
 
-/// What CatBoost, LightGBM and scikit-learn reach is the line; XGBoost is shown.
-const PEERS: [&str; 5] = [
-    "lightgbm",
-    "sklearn",
-    "catboost",
-    "catboost, depth 6",
-    "xgboost",
-];
+/// What these reach is the line.
+const LINE: [&str; 4] = ["lightgbm", "sklearn", "catboost", "catboost, depth 6"];
+/// This one is shown.
+const SHOWN: &str = "xgboost";
+
+/// How far one split alone may fall below; differences of single splits reach 0.003.
+const ONE_SPLIT: f64 = 0.005;
 
 /// Ours on one split.
 struct Ours {
@@ -103,7 +103,11 @@ fn not_below_the_best_on_patient_grouped_splits() {
         );
         found.push(ours);
     }
-    for peer in PEERS {
+    let slope = found.iter().map(|ours| ours.slope).sum::<f64>() / n as f64;
+    let area = found.iter().map(|ours| ours.area).sum::<f64>() / n as f64;
+    println!("mean AUROC {area:.5}, mean slope {slope:.3}");
+    assert!((0.9..=1.1).contains(&slope), "slope {slope}");
+    for peer in LINE.into_iter().chain([SHOWN]) {
         let differences: Vec<f64> = found
             .iter()
             .zip(splits)
@@ -111,5 +115,7 @@ fn not_below_the_best_on_patient_grouped_splits() {
             .collect();
         let (mean, error) = mean_and_error(&differences);
         println!("ours less {peer}: {mean:+.5} (standard error {error:.5})");
+        let least = if all { -error } else { -ONE_SPLIT };
+        assert!(peer == SHOWN || mean >= least, "{peer}: {mean} ({error})");
     }
 }

@@ -159,12 +159,24 @@ impl Grower<'_> {
                 })
                 .collect();
             order.sort_by(|a, b| a.0.total_cmp(&b.0));
+            // Among many, a level without much curvature has no place of its own.
+            if levels.len() > 16 {
+                order.retain(|(_, level)| {
+                    let of_level = |row: &usize| value(row) as usize == *level;
+                    let own: Vec<usize> = present.iter().copied().filter(of_level).collect();
+                    self.sums(&own).1 >= SMOOTHING
+                });
+            }
             let spread = order.last().map_or(0.0, |last| last.0 - order[0].0);
-            for n in 1..order.len() {
+            // Those without a place stay on the right, which is then never empty.
+            let most = order.len() + usize::from(order.len() < levels.len());
+            for n in 1..most {
                 let set: BTreeSet<usize> = order[..n].iter().map(|(_, level)| *level).collect();
                 let left = |row: &usize| set.contains(&(value(row) as usize));
                 let left = present.iter().copied().filter(left).collect();
-                let clear = order[n].0 - order[n - 1].0 > CLOSE * spread;
+                let clear = order
+                    .get(n)
+                    .is_none_or(|next| next.0 - order[n - 1].0 > CLOSE * spread);
                 ways.push((left, Goes::Levels(set), false, clear));
             }
             return ways;
@@ -205,8 +217,13 @@ impl Grower<'_> {
             }
             let direction = s.monotone.get(&self.names[feature]).copied().unwrap_or(0);
             let ways = self.ways(feature, &leaf.rows);
+            let values: BTreeSet<u64> = leaf
+                .rows
+                .iter()
+                .map(|row| self.x[(*row, feature)].to_bits())
+                .collect();
             let extra = match ways.first() {
-                Some((_, Goes::Levels(_), ..)) if ways.len() > 3 => SMOOTHING,
+                Some((_, Goes::Levels(_), ..)) if values.len() > 4 => SMOOTHING,
                 _ => 0.0,
             };
             let node = self.worth(g, h, extra, leaf.bounds);

@@ -19,7 +19,9 @@
 //! fit in memory; see [`BoostingRounds`] for what that discloses.
 //!
 //! Missing values are native: every cut sends them to the side where they fit better. Levels are cut
-//! into sets; levels that training did not show count as missing. Row weights and class weights are
+//! into sets; levels that training did not show count as missing, and where a node holds more than
+//! sixteen levels, those of about ten events or fewer stay on the right of a cut: each by itself would
+//! fit noise. Row weights and class weights are
 //! honoured; weight 0 is absence, and 2 is a row twice except for `min_leaf_rows`, which counts rows.
 //! The settings `l1`, `l2`, `min_gain` and `min_leaf_weight` are on the scale of the weights. A fit
 //! costs about `trees x rows x features` for the first level of

@@ -199,7 +199,8 @@ impl GradientBoostingParams {
         self
     }
 
-    /// Lets features interact within these groups only; a feature in no group stands alone.
+    /// Lets features interact within these groups only: all that are asked on the way to a leaf share a
+    /// group. A feature in no group stands alone.
     #[must_use]
     pub fn interactions<G, N>(mut self, groups: impl IntoIterator<Item = G>) -> Self
     where

@@ -16,6 +16,14 @@ const MISSING_SLOT: usize = SLOTS - 1;
 const LEVELS_L2: f64 = 10.0;
 const LEVELS_SMOOTHING: f64 = 10.0;
 
+/// So few levels cannot fit much noise: no penalty.
+const FEW_LEVELS: usize = 4;
+
+/// Among more levels than these, one with little curvature (about ten events, or fewer) has no place of
+/// its own in the order: all such stay on the right.
+const MANY_LEVELS: usize = 16;
+const LEAST_OF_MANY: f64 = 10.0;
+
 /// What bounds a cut.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -169,15 +177,25 @@ pub(crate) fn best_cut(
 /// Levels in the order of their mean gradient, cut like a number (Fisher, J. Am. Stat. Assoc. 53, 1958,
 /// doi 10.1080/01621459.1958.10501479); missing values are one level more.
 fn by_levels(asked: Asked<'_>, total: Slot, scale: &Scale, limits: &Limits) -> Option<Cut> {
-    let mut order: Vec<(f64, u8)> = (0..asked.n_bins)
-        .chain([MISSING_SLOT])
-        .filter(|bin| asked.slots[*bin] != Slot::default())
+    let filled = || {
+        (0..asked.n_bins)
+            .chain([MISSING_SLOT])
+            .filter(|bin| asked.slots[*bin] != Slot::default())
+    };
+    let n_levels = filled().count();
+    let least = if n_levels > MANY_LEVELS {
+        LEAST_OF_MANY
+    } else {
+        0.0
+    };
+    let mut order: Vec<(f64, u8)> = filled()
         .map(|bin| {
             let slot = asked.slots[bin];
             let gradient = slot.gradient as f64 * scale.gradient;
-            let curvature = slot.curvature as f64 * scale.curvature;
-            (gradient / (curvature + LEVELS_SMOOTHING), bin as u8)
+            (gradient, slot.curvature as f64 * scale.curvature, bin)
         })
+        .filter(|(_, curvature, _)| *curvature >= least)
+        .map(|(gradient, curvature, bin)| (gradient / (curvature + LEVELS_SMOOTHING), bin as u8))
         .collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let order: Vec<u8> = order.into_iter().map(|(_, bin)| bin).collect();
@@ -186,13 +204,21 @@ fn by_levels(asked: Asked<'_>, total: Slot, scale: &Scale, limits: &Limits) -> O
         total,
         scale,
         limits,
-        l2: limits.l2 + if order.len() > 4 { LEVELS_L2 } else { 0.0 },
+        l2: limits.l2
+            + if n_levels > FEW_LEVELS {
+                LEVELS_L2
+            } else {
+                0.0
+            },
         from: Slot::default(),
         from_rows: 0,
     };
-    let found = search.along(order.get(..order.len().saturating_sub(1))?)?;
+    // With levels set aside the right is never empty.
+    let aside = n_levels > order.len();
+    let last = order.len().saturating_sub(usize::from(!aside));
+    let found = search.along(order.get(..last)?)?;
     let mut set = [0; 4];
-    let mut missing_left = None;
+    let mut missing_left = filled().any(|bin| bin == MISSING_SLOT).then_some(false);
     for (place, bin) in order.iter().enumerate() {
         let left = place <= found.place;
         if *bin as usize == MISSING_SLOT {
