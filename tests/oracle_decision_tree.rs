@@ -121,8 +121,11 @@ fn fit(
     (params.fit(&cohort).unwrap(), x)
 }
 
+/// Features, thresholds and whether left, from the root.
+type Way = Vec<(usize, f64, bool)>;
+
 /// Rules of the reference tree in the same order, to be compared condition by condition.
-fn ways(case: &Case) -> Vec<(usize, Vec<(usize, f64, bool)>)> {
+fn ways(case: &Case) -> Vec<(usize, Way)> {
     let mut ways = Vec::new();
     let mut stack = vec![(0_usize, Vec::new())];
     while let Some((at, way)) = stack.pop() {

@@ -363,6 +363,7 @@ fn hostile_models_are_refused() -> Result<()> {
     assert!(!sound(&|wire| wire.tree.nodes[0].left = 0));
     assert!(!sound(&|wire| wire.tree.nodes[0].feature = 77));
     assert!(!sound(&|wire| wire.tree.nodes[0].rows += 1));
+    assert!(!sound(&|wire| wire.tree.nodes[1].rows += 1));
     assert!(!sound(&|wire| wire.tree.nodes[0].gain = -1.0));
     assert!(!sound(&|wire| wire.tree.nodes[leaf].cover = 0.0));
     assert!(!sound(&|wire| wire.tree.values[0] += 0.1));
@@ -386,8 +387,8 @@ fn hostile_models_are_refused() -> Result<()> {
     assert!(!sound(
         &|wire| wire.surrogates[leaf] = wire.surrogates[inner].clone()
     ));
-    assert!(!sound(&|wire| drop(wire.surrogates.pop())));
-    assert!(!sound(&|wire| drop(wire.path.pop())));
+    assert!(!sound(&|wire| wire.surrogates.truncate(2)));
+    assert!(!sound(&|wire| wire.path.truncate(wire.path.len() - 1)));
     assert!(!sound(&|wire| wire.path[1].strength = 0.0));
     assert!(!sound(&|wire| wire.chosen = Some(99)));
     assert!(!sound(&|wire| wire.chosen = Some(1)));

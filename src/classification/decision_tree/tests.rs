@@ -176,23 +176,27 @@ fn spread(rows: &[bool], y: &Array1<usize>, w: &[f32], side: bool) -> f64 {
 fn best_of_all(matrix: &PatientMatrix, y: &Array1<usize>, w: &[f32], least: usize) -> f64 {
     let n = y.len();
     let mut cuts: Vec<Vec<bool>> = Vec::new();
-    for column in [0, 1] {
+    for column in 0..matrix.n_columns() {
+        let view = matrix.view(column);
         let mut values = vec![0.0; n];
-        matrix.view(column).fill(0, &mut values);
+        if view.levels().is_empty() {
+            view.fill(0, &mut values);
+        }
         let mut edges: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
         edges.sort_by(f64::total_cmp);
-        for edge in edges {
-            for missing in [false, true] {
-                let left = |v: &f64| if v.is_nan() { missing } else { *v <= edge };
+        for missing in [false, true] {
+            for edge in edges
+                .iter()
+                .take(if view.levels().is_empty() { n } else { 0 })
+            {
+                let left = |v: &f64| if v.is_nan() { missing } else { *v <= *edge };
                 cuts.push(values.iter().map(left).collect());
             }
-        }
-    }
-    let view = matrix.view(2);
-    for set in 0..1_u32 << view.levels().len() {
-        for missing in [false, true] {
-            let left = |row: usize| view.code(row).map_or(missing, |code| set >> code & 1 == 1);
-            cuts.push((0..n).map(left).collect());
+            for set in 0..1_u32 << view.levels().len() {
+                let left = |row: usize| view.code(row).map_or(missing, |code| set >> code & 1 == 1);
+                let levels = !view.levels().is_empty();
+                cuts.extend(levels.then(|| (0..n).map(left).collect()));
+            }
         }
     }
     let whole: f64 = w.iter().map(|w| f64::from(*w)).sum();
@@ -219,19 +223,26 @@ fn the_first_cut_is_the_best_of_all() -> Result<()> {
         (4, 6, 3),
     ] {
         let (matrix, y, w) = odd(150, n_classes, seed);
-        let expected = best_of_all(&matrix, &y, &w, least);
-        let cohort = DatasetBase::new(matrix, y).with_weights(w.into());
-        let model = plain()
-            .max_depth(1)
-            .min_leaf_rows(least)
-            .check()?
-            .fit(&cohort)?;
-        let gain: f64 = model.importance().iter().map(|item| item.gain).sum();
-        assert!(
-            (gain - expected).abs() < 1e-12,
-            "{gain} against {expected}, seed {seed}"
-        );
-        assert!(gain > 0.0);
+        let alone = matrix.select(&["level"])?;
+        // Levels alone for two classes, where the best of all sets is promised.
+        for matrix in [Some(matrix), (n_classes == 2).then_some(alone)]
+            .into_iter()
+            .flatten()
+        {
+            let expected = best_of_all(&matrix, &y, &w, least);
+            let cohort = DatasetBase::new(matrix, y.clone()).with_weights(w.clone().into());
+            let model = plain()
+                .max_depth(1)
+                .min_leaf_rows(least)
+                .check()?
+                .fit(&cohort)?;
+            let gain: f64 = model.importance().iter().map(|item| item.gain).sum();
+            assert!(
+                (gain - expected).abs() < 1e-12,
+                "{gain} against {expected}, seed {seed}"
+            );
+            assert!(gain > 0.0);
+        }
     }
     Ok(())
 }
