@@ -24,7 +24,7 @@ const MOST_TREES: usize = 1_000_000;
 pub enum FeaturesPerNode {
     /// The square root of their number, rounded down.
     SquareRoot,
-    /// A share of them in (0, 1], rounded up.
+    /// A share of them in (0, 1], rounded, one at least.
     Share(f64),
     /// So many, or all where there are fewer.
     Count(usize),
@@ -35,7 +35,7 @@ impl FeaturesPerNode {
     pub(super) fn of(self, n: usize) -> usize {
         let count = match self {
             Self::SquareRoot => n.isqrt(),
-            Self::Share(share) => (share * n as f64).ceil() as usize,
+            Self::Share(share) => (share * n as f64).round() as usize,
             Self::Count(count) => count,
         };
         count.clamp(1, n.max(1))

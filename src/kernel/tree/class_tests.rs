@@ -73,8 +73,9 @@ impl Data {
             let class = if noise { below(&mut r, 97) } else { score };
             classes.push((class % n_classes) as u32);
         }
-        for class in 0..n_classes {
-            classes[class] = class as u32;
+        // Every class is there.
+        for (class, slot) in classes.iter_mut().enumerate().take(n_classes) {
+            *slot = class as u32;
         }
         Self::new(columns, n_bins, levels, classes)
     }
@@ -488,21 +489,24 @@ fn leaves_are_cut_by_gain_up_to_their_limit() {
 
 #[test]
 fn neither_row_order_nor_threads_matter() {
-    let mut data = Data::random(8, 3_000, &[200, 7, 90, 20], &[false, false, false, true], 3);
+    // Enough rows and features that several threads share a node.
+    let n_bins = [200, 7, 90, 20, 5, 30, 2, 60, 9, 14];
+    let levels: [bool; 10] = std::array::from_fn(|feature| feature % 4 == 3);
+    let mut data = Data::random(8, 5_000, &n_bins, &levels, 3);
     let mut r = stream(4, 4);
     for weight in &mut data.weights {
         *weight = 0.1 + uniform(&mut r);
     }
     for random_cuts in [false, true] {
         let growth = ClassGrowth {
-            features_per_node: 2,
+            features_per_node: 9,
             random_cuts,
             min_leaf_rows: 3,
             max_leaves: Some(60),
             ..growth()
         };
         let tree = data.grow(&growth);
-        let turned: Vec<usize> = (0..3_000).rev().collect();
+        let turned: Vec<usize> = (0..5_000).rev().collect();
         assert_eq!(data.select(&turned).grow(&growth), tree);
         for threads in [1, 2, 3, 7, 16] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
