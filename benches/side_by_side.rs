@@ -23,7 +23,7 @@ fn main() -> Outcome<()> {
         .collect();
     let [data, task, threads] = &args[..] else {
         println!(
-            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, c1_gbm, c2_gbm, e1_shap, m1_auc, s1_score, csv)"
+            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, c1_dt, c1_gbm, c2_gbm, e1_shap, m1_auc, s1_score, csv)"
         );
         return Ok(());
     };
@@ -34,6 +34,7 @@ fn main() -> Outcome<()> {
     let (times, quality) = match task.as_str() {
         "c1_lr" => logistic(Path::new(data))?,
         "c1_lrpath" => path(Path::new(data))?,
+        "c1_dt" => one_tree(Path::new(data))?,
         "c1_gbm" | "c2_gbm" => boosting(Path::new(data), &task[..2])?,
         "e1_shap" => attributions(Path::new(data))?,
         "m1_auc" => metrics(Path::new(data))?,
@@ -136,6 +137,26 @@ fn resident(anew: bool) -> Option<f64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kilobytes / 1024.0)
+}
+
+/// One tree of depth 8, Gini, leaves of any size, not pruned, on at most 255 bins, binning included.
+fn one_tree(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    let (x, y) = (load(data, "c1_Xi_tr")?, flags(&load(data, "c1_y_tr")?));
+    let (test, truth) = (load(data, "c1_Xi_te")?, flags(&load(data, "c1_y_te")?));
+    let cohort = linfa::Dataset::new(x, y);
+    let params = DecisionTree::params()
+        .max_depth(8)
+        .min_leaf_rows(1)
+        .pruning(galen::classification::Pruning::None);
+    let (times, model) = timed(|| Ok(params.clone().fit(&cohort)?))?;
+    let start = Instant::now();
+    let risk = model.predict_risk(&test)?;
+    let predict = start.elapsed().as_secs_f64();
+    let auc = auroc(&truth.to_vec(), &risk.to_vec(), None)?;
+    Ok((
+        times,
+        json!({"auc": auc, "predict_s": predict, "leaves": model.n_leaves()}),
+    ))
 }
 
 /// Exact attributions of 10,000 rows by 100 trees of 31 leaves.

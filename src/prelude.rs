@@ -1,6 +1,6 @@
 //! The names a user types, in one import.
 
-pub use crate::classification::{GradientBoosting, LogisticRegression};
+pub use crate::classification::{DecisionTree, GradientBoosting, LogisticRegression};
 pub use crate::estimator::{
     Classify, Cohort, Fit, KFold, Model, ParamGuard, PredictRisk, Regress, Split,
 };

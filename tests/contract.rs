@@ -14,6 +14,8 @@ mod boosting;
 mod boosting_shards;
 #[path = "contract/data.rs"]
 mod data;
+#[path = "contract/decision_tree.rs"]
+mod decision_tree;
 #[path = "contract/laws.rs"]
 mod laws;
 #[path = "contract/linear.rs"]
@@ -48,6 +50,8 @@ fn subjects() -> Vec<Box<dyn Subject>> {
         Box::new(linear::careful()),
         Box::new(boosting::best_first()),
         Box::new(boosting::depth_first()),
+        Box::new(decision_tree::learned_side()),
+        Box::new(decision_tree::surrogates()),
     ]
 }
 

@@ -4,6 +4,7 @@
 //! in 130 US hospitals (Strack et al. 2014, doi 10.1155/2014/781670; data: Clore et al. 2014, doi
 //! 10.24432/C5230J, CC BY 4.0). Run with `cargo run --release --example readmission_risk`.
 
+mod compare;
 mod features;
 
 use std::time::Instant;
@@ -14,8 +15,9 @@ use galen::evaluation::{
     threshold_report,
 };
 use galen::prelude::*;
-use galen::report::{ReportOptions, TableOne, TableOneOptions, risk_report};
+use galen::report::{Document, ReportOptions, TableOne, TableOneOptions, risk_report};
 
+use compare::{boosting, compare};
 use features::{Outcome, audited, by_patient, features, lace_like, preparation, read};
 
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/readmission_risk.html");
@@ -91,6 +93,8 @@ fn main() -> Outcome<()> {
         .limit("No hospital key: transport between hospitals could not be tested.")
         .limit("Readmissions to hospitals outside the network, and deaths at home, are unseen.");
     println!("{}", card.to_text());
+    let comparison = compare(&test, &scored, &boosting(&train)?)?;
+    println!("{}\n", comparison.line);
 
     let (truth, risk) = (scored.truth.to_vec(), scored.risk.to_vec());
     let top = threshold_for_fraction(&risk, None, 0.1)?;
@@ -98,7 +102,11 @@ fn main() -> Outcome<()> {
     print_alerts(&alerts);
 
     std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/target"))?;
-    std::fs::write(REPORT, card.to_html())?;
+    let page = comparison
+        .blocks
+        .into_iter()
+        .fold(card.document(), Document::with);
+    std::fs::write(REPORT, page.to_html())?;
     println!("report: {REPORT}");
     println!("finished in {:.1} s", start.elapsed().as_secs_f64());
     Ok(())

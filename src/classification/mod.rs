@@ -1,10 +1,15 @@
 //! Classification: the risk of an event, the probability of classes.
 
 pub mod boosting;
+pub mod decision_tree;
 pub mod logistic;
 
 pub use boosting::{
     BoostingScorer, Direction, FeatureImportance, GradientBoosting, GradientBoostingParams, Growth,
+};
+pub use decision_tree::{
+    Cuts, DecisionTree, DecisionTreeParams, Impurity, MissingValues, Pruning, PruningRule,
+    PruningStep,
 };
 pub use logistic::{
     ClassWeights, Covariance, Inference, LogisticPath, LogisticPathParams, LogisticRegression,

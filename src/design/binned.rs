@@ -60,6 +60,7 @@ impl Bins {
 
 /// What training taught of every feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Binner {
     pub(crate) schema: Schema,
     pub(crate) positional: bool,

@@ -267,7 +267,7 @@ fn total_of(cells: &[Cell]) -> u64 {
 }
 
 /// A number from `low` on and below `high`: the middle where it is.
-fn between(low: f64, high: f64) -> f64 {
+pub(crate) fn between(low: f64, high: f64) -> f64 {
     let middle = low / 2.0 + high / 2.0;
     if middle >= low && middle < high {
         middle

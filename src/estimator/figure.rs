@@ -109,6 +109,26 @@ pub enum Shape {
         /// Counts or weights.
         counts: Vec<f64>,
     },
+    /// A tree of conditions; fills the figure, whose axes and other series are not drawn.
+    Tree {
+        /// Names of the classes whose shares the nodes hold.
+        classes: Vec<String>,
+        /// Root first, parents before their children.
+        nodes: Vec<TreeNode>,
+    },
+}
+
+/// A node of a [`Shape::Tree`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TreeNode {
+    /// Position of the parent; `None` for the root.
+    pub parent: Option<u32>,
+    /// The condition that leads here.
+    pub label: String,
+    /// What holds here, in words.
+    pub detail: String,
+    /// Share of every class, in the order of `classes`.
+    pub shares: Vec<f64>,
 }
 
 /// A named series.

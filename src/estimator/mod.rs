@@ -1,6 +1,7 @@
 //! The contract of every estimator: what it reads, what it promises, how it is fitted, split,
 //! saved and stopped.
 
+pub(crate) mod changed;
 pub mod control;
 pub mod figure;
 pub mod input;

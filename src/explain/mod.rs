@@ -1,4 +1,16 @@
-//! Attributions: what each feature of a row adds to its prediction.
+//! What a model goes by: for a row, for a feature, for the model as a whole.
+//!
+//! | question | look at |
+//! | --- | --- |
+//! | What does each feature add to the prediction of this patient? | [`tree_shap`], [`interventional_shap`], [`linear_shap`] |
+//! | Which features does the model need, on patients it has not met? | [`permutation_importance`], [`permutation_importance_by`] |
+//! | How does the prediction go with one feature, on average? | [`partial_dependence`], [`partial_dependence_pair`] |
+//! | Does it go so for every patient? | [`ice_curves`] |
+//!
+//! Importance and dependence ask any model through an [`Output`]: the risk, the log-odds, the
+//! probability of a class, a predicted value, or a number of your own.
+//!
+//! # Attributions
 //!
 //! ```text
 //!   model, rows ------------------> tree_shap            covers of the nodes stand for absent features
@@ -16,18 +28,37 @@
 //! feature, not what a change of it would do to a patient.
 
 mod attribution;
+mod dependence;
+mod dependence_figures;
+mod donors;
 mod engine;
 mod figures;
+mod importance;
 mod interventional;
 mod linear_shap;
+mod output;
 mod paths;
+mod permutation;
+mod permuting;
 mod plain;
 mod quadrature;
 mod tree_shap;
 
 pub use attribution::Attributions;
+pub use dependence::{
+    DependenceOptions, DependencePoint, IceCurves, PairDependence, PartialDependence, ice_curves,
+    partial_dependence, partial_dependence_pair,
+};
+pub use importance::{PermutationImportance, PermutedFeature};
 pub use interventional::interventional_shap;
 pub use linear_shap::{LinearPredictor, linear_shap};
+pub use output::{
+    LogOddsOf, Output, ProbabilityOf, RiskOf, ValueOf, absolute_error_of_row, brier_of_row,
+    log_loss_of_row, squared_error_of_row,
+};
+pub use permutation::{
+    Better, PermutationOptions, permutation_importance, permutation_importance_by,
+};
 pub use plain::{PlainNode, PlainTree, PlainTrees};
 pub use tree_shap::tree_shap;
 

@@ -386,6 +386,32 @@ impl<'a> ColumnView<'a> {
         Some((&sparse.rows[first..last], &sparse.values[first..last]))
     }
 
+    /// What is seen, with storage of its own where it is seen through a selection.
+    pub(crate) fn to_column(self) -> Column {
+        let Some(selection) = self.selection else {
+            return self.column.clone();
+        };
+        match self.column {
+            Column::Dense(_) => Column::Dense(self.to_vec().into()),
+            Column::Sparse(_) => {
+                let entries = self.entries().unwrap_or_default();
+                Column::Sparse(SparseColumn {
+                    n_rows: self.len(),
+                    rows: entries.iter().map(|(row, _)| *row).collect(),
+                    values: entries.iter().map(|(_, value)| *value).collect(),
+                })
+            }
+            Column::Categorical(categorical) => Column::Categorical(CategoricalColumn {
+                codes: selection
+                    .rows
+                    .iter()
+                    .map(|row| categorical.codes[*row as usize])
+                    .collect(),
+                levels: Arc::clone(&categorical.levels),
+            }),
+        }
+    }
+
     /// The stored `(row, value)` entries of a sparse column in row order of the view.
     pub(crate) fn entries(&self) -> Option<Vec<(u32, f64)>> {
         let Column::Sparse(sparse) = self.column else {

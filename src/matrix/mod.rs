@@ -4,6 +4,7 @@
 pub mod column;
 mod combine;
 pub mod patients;
+mod replace;
 pub mod rows;
 pub mod schema;
 pub mod target;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayBase, Data, Ix2};
 
 use crate::error::{ErrorKind, Result};
-use crate::matrix::column::{CategoricalColumn, Column, ColumnView, Selection, check_row_count};
+use crate::matrix::column::{Column, ColumnView, Selection, check_row_count};
 use crate::matrix::rows::RowKeys;
 use crate::matrix::schema::{Feature, Schema};
 use crate::numeric::seed::{mix, text_code};
@@ -34,8 +34,8 @@ use crate::numeric::seed::{mix, text_code};
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatientMatrix {
     pub(super) schema: Schema,
-    columns: Arc<[Column]>,
-    selection: Option<Selection>,
+    pub(super) columns: Arc<[Column]>,
+    pub(super) selection: Option<Selection>,
     pub(super) keys: RowKeys,
     pub(super) n_rows: usize,
     pub(super) origin: u64,
@@ -333,31 +333,10 @@ impl PatientMatrix {
 
     /// The same rows with storage of their own where this is a view.
     pub(crate) fn materialize(&self) -> Self {
-        let Some(selection) = &self.selection else {
+        if self.selection.is_none() {
             return self.clone();
-        };
-        let columns = (0..self.n_columns()).map(|index| {
-            let view = self.view(index);
-            match view.column {
-                Column::Dense(_) => Column::Dense(view.to_vec().into()),
-                Column::Sparse(_) => {
-                    let entries = view.entries().unwrap_or_default();
-                    Column::Sparse(super::column::SparseColumn {
-                        n_rows: self.n_rows,
-                        rows: entries.iter().map(|(row, _)| *row).collect(),
-                        values: entries.iter().map(|(_, value)| *value).collect(),
-                    })
-                }
-                Column::Categorical(categorical) => Column::Categorical(CategoricalColumn {
-                    codes: selection
-                        .rows
-                        .iter()
-                        .map(|row| categorical.codes[*row as usize])
-                        .collect(),
-                    levels: Arc::clone(&categorical.levels),
-                }),
-            }
-        });
+        }
+        let columns = (0..self.n_columns()).map(|index| self.view(index).to_column());
         Self {
             columns: columns.collect(),
             selection: None,
@@ -409,7 +388,7 @@ impl PatientMatrix {
 }
 
 /// Length, storage against kind, and the domain of counts and flags.
-fn check_column(feature: &Feature, column: &Column, n_rows: usize) -> Result<()> {
+pub(super) fn check_column(feature: &Feature, column: &Column, n_rows: usize) -> Result<()> {
     use crate::matrix::schema::FeatureKind;
 
     if column.len() != n_rows {

@@ -17,6 +17,9 @@ use crate::report::legend::{LEGEND_LINE, Legend, Mark, colour, is_strip};
 use crate::report::render::clean;
 use crate::report::scale::{Scale, clip, extent};
 
+#[path = "draw_tree.rs"]
+mod tree;
+
 /// Units per pixel: the back end writes whole numbers.
 const UNIT: f64 = 10.0;
 const FONT: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
@@ -60,6 +63,13 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// assert!(image.starts_with("<svg") && image.contains("Sensitivity"));
 /// ```
 pub fn svg(figure: &Figure) -> String {
+    let tree = figure.series.iter().find_map(|series| match &series.shape {
+        Shape::Tree { classes, nodes } => Some((classes, nodes)),
+        _ => None,
+    });
+    if let Some((classes, nodes)) = tree {
+        return tree::svg(figure, classes, nodes);
+    }
     let names = categories(figure);
     let legend = Legend::of(figure);
     let left = match names.iter().map(|name| name.chars().count()).max() {
@@ -180,7 +190,8 @@ impl Frame<'_, '_> {
         }
         for (place, series) in figure.series.iter().enumerate() {
             if !is_strip(figure, series) {
-                self.series(&x, &y, &series.shape, colour(figure, place));
+                let width = stroke(figure, &series.name);
+                self.series(&x, &y, &series.shape, colour(figure, place), width);
             }
         }
     }
@@ -267,11 +278,11 @@ impl Frame<'_, '_> {
         }
     }
 
-    fn series(&self, x: &Scale, y: &Scale, shape: &Shape, colour: RGBColor) {
+    fn series(&self, x: &Scale, y: &Scale, shape: &Shape, colour: RGBColor, width: f64) {
         match shape {
             Shape::Line { x: a, y: b } => {
                 let points: Vec<_> = a.iter().zip(b).map(|(a, b)| point(x, y, *a, *b)).collect();
-                self.line(x, y, &points, colour);
+                self.line(x, y, &points, colour, width);
             }
             Shape::Steps { x: a, y: b } => {
                 let mut points = Vec::with_capacity(2 * a.len());
@@ -283,7 +294,7 @@ impl Frame<'_, '_> {
                     points.push(point(x, y, *a, *b));
                     before = Some(*b);
                 }
-                self.line(x, y, &points, colour);
+                self.line(x, y, &points, colour, width);
             }
             Shape::Points {
                 x: a,
@@ -345,8 +356,9 @@ impl Frame<'_, '_> {
                         .collect(),
                     counts: value.clone(),
                 };
-                self.series(x, y, &shape, colour);
+                self.series(x, y, &shape, colour, width);
             }
+            Shape::Tree { .. } => {}
         }
     }
 
@@ -374,11 +386,18 @@ impl Frame<'_, '_> {
     }
 
     /// Points joined as far as they lie within the panel; gaps where a point is absent.
-    fn line(&self, x: &Scale, y: &Scale, points: &[Option<[f64; 2]>], colour: RGBColor) {
+    fn line(
+        &self,
+        x: &Scale,
+        y: &Scale,
+        points: &[Option<[f64; 2]>],
+        colour: RGBColor,
+        width: f64,
+    ) {
         let mut run: Vec<[f64; 2]> = Vec::new();
         let flush = |run: &mut Vec<[f64; 2]>| {
             if run.len() > 1 {
-                self.path(run, colour, 1.9);
+                self.path(run, colour, width);
             }
             run.clear();
         };
@@ -509,6 +528,17 @@ impl Frame<'_, '_> {
             .pos(Pos::new(h, v))
             .into_text_style(self.area);
         let _ = self.area.draw_text(text, &style, units(at));
+    }
+}
+
+/// Width of the lines of a name: many lines of one name are thin.
+fn stroke(figure: &Figure, name: &str) -> f64 {
+    const MANY: usize = 8;
+    let same = figure.series.iter().filter(|series| series.name == name);
+    if !name.is_empty() && same.take(MANY + 1).count() > MANY {
+        0.6
+    } else {
+        1.9
     }
 }
 

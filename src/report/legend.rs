@@ -9,7 +9,7 @@ use crate::report::render::clean;
 /// Pixels of a line of the legend.
 pub(super) const LEGEND_LINE: f64 = 22.0;
 /// Colours of series: told apart also by colour-blind readers and in grey.
-const COLOURS: [RGBColor; 5] = [
+pub(super) const COLOURS: [RGBColor; 5] = [
     RGBColor(24, 78, 128),
     RGBColor(201, 111, 24),
     RGBColor(74, 134, 102),

@@ -186,6 +186,7 @@ pub(super) fn extent(figure: &Figure) -> (Vec<f64>, Vec<f64>) {
                 x.extend(a);
                 y.extend(lower.iter().chain(upper));
             }
+            Shape::Tree { .. } => {}
             Shape::Histogram { edges, counts } => {
                 x.extend(edges);
                 if figure.series.len() == 1 {

@@ -107,13 +107,10 @@ pub fn c61(subject: &dyn Subject) -> Applies {
     let facts = model.facts();
     let mut wanted = vec!["estimator", "rows"];
     if subject.trees() {
-        wanted.extend([
-            "events",
-            "features",
-            "iterations",
-            "leaves",
-            "training loss",
-        ]);
+        wanted.extend(["events", "features", "leaves"]);
+        if subject.name().starts_with("GradientBoosting") {
+            wanted.extend(["iterations", "training loss"]);
+        }
     } else {
         wanted.push("terms");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{ErrorKind, Result};
-use crate::estimator::input::{Cohort, TargetRows};
+use crate::estimator::input::{Cohort, RowsSource, TargetRows};
 use crate::estimator::resample::Side;
 use crate::estimator::sealed::{Dropped, SideCount, SplitReport, Test, Train};
 use crate::matrix::{KeyColumn, PatientMatrix};
@@ -104,6 +104,46 @@ impl Groups {
                 .collect(),
             n_classes: found.len(),
         })
+    }
+
+    /// Patients of some rows of a fit, or the rows themselves where there are no patient keys;
+    /// `classes` are those of these rows, numbered without holes.
+    ///
+    /// For choices within a fit only: rows that repeat others are not refused here.
+    pub(crate) fn within(rows: RowsSource<'_>, used: &[u32], classes: &[u32]) -> Self {
+        let patients = match rows {
+            RowsSource::Matrix(matrix) => matrix.keys().patient_keys(),
+            RowsSource::Array(_) => None,
+        };
+        let (codes, labels) = match patients {
+            Some(patients) => {
+                let (codes, labels) = by_key(patients);
+                let of_used: Vec<u32> = used.iter().map(|row| codes[*row as usize]).collect();
+                // Patients none of whose rows is used are not there.
+                let mut seen = of_used.clone();
+                seen.sort_unstable();
+                seen.dedup();
+                let (Labels::Patients(all) | Labels::Rows(all)) = labels;
+                let kept = seen.iter().map(|code| all[*code as usize].clone());
+                let number = |code: &u32| seen.partition_point(|other| other < code) as u32;
+                (
+                    of_used.iter().map(number).collect(),
+                    Labels::Patients(kept.collect()),
+                )
+            }
+            None => (
+                (0..used.len() as u32).collect(),
+                Labels::Rows(used.iter().map(ToString::to_string).collect()),
+            ),
+        };
+        Self {
+            codes,
+            labels,
+            base: None,
+            events: None,
+            classes: classes.to_vec(),
+            n_classes: classes.iter().max().map_or(0, |class| *class as usize + 1),
+        }
     }
 
     /// Class of every row, from 0 without holes.

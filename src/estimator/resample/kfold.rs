@@ -159,6 +159,15 @@ impl KFold {
         })
     }
 
+    /// The fold of every row of `groups`, which hold no fewer patients than there are folds; first
+    /// repeat.
+    pub(crate) fn deal_rows(&self, groups: &Groups) -> Vec<usize> {
+        let folds = self.deal(groups, &groups.strata(), 0);
+        (0..groups.n_rows())
+            .map(|row| folds[groups.of_row(row)])
+            .collect()
+    }
+
     /// The fold of every patient.
     fn deal(&self, groups: &Groups, strata: &[u32], repeat: usize) -> Vec<usize> {
         let seed = mix(mix(self.seed) ^ repeat as u64);

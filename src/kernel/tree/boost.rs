@@ -334,6 +334,9 @@ pub(crate) fn drawn_features(n: usize, settings: &Settings, iteration: usize) ->
     allowed
 }
 
+/// Rows whose scores are added to together: a second-level cache holds them.
+const SCORE_ROWS: usize = 16_384;
+
 /// Raw scores of rows, output by output.
 #[derive(Debug)]
 struct Scores(Vec<Vec<f64>>);
@@ -356,13 +359,20 @@ impl Scores {
             self.add_tree(&grown.tree, &grown.by_bins, design, output);
             return;
         }
-        let scores = &mut self.0[output];
-        for (node, start, end) in &grown.leaves {
-            let value = grown.tree.values[*node];
-            for row in &grown.rows[*start..*end] {
-                scores[*row as usize] += value;
+        let mut parts: Vec<&mut [f64]> = self.0[output].chunks_mut(SCORE_ROWS).collect();
+        map_each(&mut parts, true, |index, part| {
+            let first = (index * SCORE_ROWS) as u32;
+            let after = first + part.len() as u32;
+            for (node, start, end) in &grown.segments {
+                let value = grown.tree.values[*node];
+                let rows = &grown.rows[*start..*end];
+                let from = rows.partition_point(|row| *row < first);
+                let to = rows.partition_point(|row| *row < after);
+                for row in &rows[from..to] {
+                    part[(row - first) as usize] += value;
+                }
             }
-        }
+        });
     }
 
     fn add_tree(

@@ -34,8 +34,8 @@ pub(crate) struct Leaf {
     pub(crate) rows: u64,
     pub(crate) cut: Option<Cut>,
     pub(crate) bounds: (f64, f64),
-    /// Features that its interaction groups leave.
-    features: Option<Vec<bool>>,
+    /// Interaction groups that hold all features asked so far, and the features that these leave.
+    features: Option<(Vec<bool>, Vec<bool>)>,
 }
 
 /// A tree while it grows.
@@ -257,31 +257,31 @@ impl Rules<'_> {
             .unwrap_or(0)
     }
 
-    /// Features that may be asked below a cut: those of groups that hold all asked so far.
-    fn features(&self, parent: &Leaf, feature: u32) -> Option<Vec<bool>> {
+    /// Groups that hold all features asked so far, and what may be asked below a cut: their features.
+    fn features(&self, parent: &Leaf, feature: u32) -> Option<(Vec<bool>, Vec<bool>)> {
         if self.growth.interactions.is_empty() {
             return None;
         }
+        let mut groups: Vec<bool> = match &parent.features {
+            Some((groups, _)) => groups.clone(),
+            None => vec![true; self.growth.interactions.len()],
+        };
         let mut left = vec![false; self.binner.bins.len()];
         left[feature as usize] = true;
-        for group in &self.growth.interactions {
-            if group.contains(&feature) {
+        for (alive, group) in groups.iter_mut().zip(&self.growth.interactions) {
+            *alive &= group.contains(&feature);
+            if *alive {
                 for member in group {
                     left[*member as usize] = true;
                 }
             }
         }
-        if let Some(before) = &parent.features {
-            for (slot, before) in left.iter_mut().zip(before) {
-                *slot &= before;
-            }
-        }
-        Some(left)
+        Some((groups, left))
     }
 
     /// Whether a leaf may be cut by a feature, the features drawn for the tree apart.
     pub(crate) fn may_ask(&self, leaf: &Leaf, feature: usize) -> bool {
-        leaf.features.as_ref().is_none_or(|left| left[feature])
+        leaf.features.as_ref().is_none_or(|(_, left)| left[feature])
     }
 
     fn limits(&self, bounds: (f64, f64)) -> Limits {

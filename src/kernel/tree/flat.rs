@@ -12,6 +12,7 @@ pub(crate) const NO_SET: u32 = u32::MAX;
 
 /// One node. Values of a row are numbers, or the code of a level as a number; NaN where missing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Node {
     /// Feature that is asked, or [`LEAF`].
     pub(crate) feature: u32,
@@ -64,6 +65,7 @@ pub(crate) fn holds(set: &LevelSet, code: usize) -> bool {
 /// A tree with `n_outputs` values at every node; those of inner nodes are the means of what is below
 /// them by cover.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
     pub(crate) sets: Vec<LevelSet>,

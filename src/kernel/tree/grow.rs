@@ -13,13 +13,13 @@ use crate::kernel::tree::split::Cut;
 use crate::numeric::parallel::{map_each, map_tasks, threads};
 
 /// Below so many additions a second thread costs more than it brings.
-const WORTH_SHARING: usize = 20_000;
+const WORTH_SHARING: usize = 200_000;
 
 /// Fewer rows are not counted by stretches: adding those up would cost more.
 const STRETCH_ROWS: usize = 4_096;
 
 /// A leaf of so many rows keeps all threads busy by itself.
-const ALONE_ROWS: usize = 32_768;
+const ALONE_ROWS: usize = 262_144;
 
 /// Most leaves that are worked out at a time: some of them may never be cut.
 const MOST_AHEAD: usize = 4;
@@ -51,8 +51,8 @@ pub(crate) struct Grown {
     pub(crate) tree: Tree,
     /// The rows, those of one leaf side by side.
     pub(crate) rows: Vec<u32>,
-    /// Node, start and end of every leaf.
-    pub(crate) leaves: Vec<(usize, usize, usize)>,
+    /// Node, start and end of rows of one leaf, in rising order; a leaf may have two of them.
+    pub(crate) segments: Vec<(usize, usize, usize)>,
     /// Cut of every inner node by bins: for rows whose bins are at hand.
     pub(crate) by_bins: Vec<[u64; 4]>,
 }
@@ -139,21 +139,27 @@ impl<'a> Grower<'a> {
             } = &open[index];
             self.value(&rows[*start..*end], quantised, weights, leaf)
         });
-        let mut leaves = Vec::with_capacity(open.len());
+        let nodes: Vec<usize> = open.iter().map(|open| open.leaf.node).collect();
+        let mut segments = Vec::with_capacity(open.len());
         for open in open {
             self.pool.extend(open.histogram);
+            // Rows stand in rising order on either side of a cut that was worked out in vain.
+            let middle = open.children.as_ref().map_or(open.end, |pair| pair[0].end);
             for child in open.children.into_iter().flat_map(|pair| pair.into_iter()) {
                 self.pool.extend(child.histogram);
             }
-            leaves.push((open.leaf.node, open.start, open.end));
+            segments.push((open.leaf.node, open.start, middle));
+            if middle < open.end {
+                segments.push((open.leaf.node, middle, open.end));
+            }
         }
-        let valued = leaves.iter().zip(values);
-        let valued = valued.map(|((node, _, _), (value, cover))| (*node, value, cover));
+        let valued = nodes.into_iter().zip(values);
+        let valued = valued.map(|(node, (value, cover))| (node, value, cover));
         let (tree, by_bins) = draft.finish(valued, rate);
         Grown {
             tree,
             rows,
-            leaves,
+            segments,
             by_bins,
         }
     }

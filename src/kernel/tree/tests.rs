@@ -2,6 +2,8 @@
 
 use ndarray::Array2;
 
+use std::collections::BTreeMap;
+
 use crate::design::align::schema_of;
 use crate::design::binned::{BinnedDesign, Binner, Bins};
 use crate::design::bundle::Bundles;
@@ -166,10 +168,16 @@ fn the_first_cut_is_the_best_of_all() {
             "seed {seed}: {} of {best}",
             root.gain
         );
-        for (node, start, end) in &grown.leaves {
-            assert!((end - start) as u64 >= growth.min_leaf_rows);
-            assert_eq!(grown.tree.nodes[*node].rows, (end - start) as u64);
+        let mut leaves: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        for (node, start, end) in &grown.segments {
             let part = &grown.rows[*start..*end];
+            assert!(part.is_sorted(), "scores are added in this order");
+            leaves.entry(*node).or_default().extend(part);
+        }
+        assert_eq!(leaves.len(), grown.tree.n_leaves());
+        for (node, part) in &leaves {
+            assert!(part.len() as u64 >= growth.min_leaf_rows);
+            assert_eq!(grown.tree.nodes[*node].rows, part.len() as u64);
             let sum = |of: &[f64]| part.iter().map(|row| of[*row as usize]).sum::<f64>();
             let value = -sum(&gradients) / (sum(&curvatures) + growth.l2);
             assert!((grown.tree.values[*node] - value).abs() < 1e-10);
