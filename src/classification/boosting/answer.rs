@@ -16,12 +16,12 @@ use crate::design::edges::{count, whole_weight as key_weight};
 use crate::error::{ErrorKind, Result};
 use crate::estimator::rounds::{Batch, TargetBatch};
 use crate::estimator::{ClassLabel, RowsSource};
+use crate::kernel::tree::answer::{Layout, LeafSum, Step, Walk};
 use crate::kernel::tree::boost::{Draw, drawn_features};
 use crate::kernel::tree::gradient::{
     Gradients, LossScale, Objective, class_sums, weight_unit, whole_weight,
 };
 use crate::kernel::tree::quantise::Quantised;
-use crate::kernel::tree::shared::{Layout, LeafSum, Step, Walk};
 use crate::numeric::seed::text_code;
 
 /// What a batch keeps: its bins, scores and gradients, all of which a question can make again.

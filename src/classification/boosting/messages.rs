@@ -9,8 +9,8 @@ use crate::design::binned::Binner;
 use crate::design::edges::{Cell, Stretch, merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::rounds::Partial;
+use crate::kernel::tree::answer::{BinSum, LeafSum, Step};
 use crate::kernel::tree::gradient::LossScale;
-use crate::kernel::tree::shared::{BinSum, LeafSum, Step};
 
 /// What a round asks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -287,4 +287,86 @@ fn add_nested<T>(
         out.push(pairs.map(|(a, b)| add(a, b)).collect::<Result<_>>()?);
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::design::edges::{Search, count};
+
+    fn smallest(rows: u64, answer: Answer) -> u64 {
+        BoostingPartial { rows, answer }.smallest_count()
+    }
+
+    fn bin(rows: u64) -> BinSum {
+        BinSum {
+            rows,
+            ..BinSum::default()
+        }
+    }
+
+    #[test]
+    fn the_scarcest_number_counts() {
+        let tally = |rows, range| Tally {
+            rows,
+            range,
+            ..Tally::default()
+        };
+        let census = |range| {
+            let classes = [("a", tally(9, (1.0, 1.0))), ("b", tally(4, range))];
+            let classes = classes.map(|(class, tally)| (class.to_string(), tally));
+            let levels = vec![BTreeMap::from([("east".to_string(), 3_u64)])];
+            smallest(13, Answer::Census(BTreeMap::from(classes), levels))
+        };
+        assert_eq!(census((1.0, 1.0)), 3);
+        assert_eq!(census((0.5, 1.0)), 1, "a weight is that of one row");
+        // Ends of a cell are values of single rows, unless all rows have that value.
+        let cells = |second: f64| {
+            let column = [vec![1.0; 5], vec![second; 7]].concat();
+            let mut search = Search::new(2);
+            let first = count(&column, None, search.asked(), true);
+            let of_first = smallest(12, Answer::Cells(vec![12], vec![first.clone()]));
+            search.advance(first);
+            let later = count(&column, None, search.asked(), false);
+            (
+                of_first,
+                smallest(12, Answer::Cells(Vec::new(), vec![later])),
+            )
+        };
+        assert_eq!(cells(3.0), (5, 5));
+        assert_eq!(cells(1.000_000_1), (12, 1));
+        let bins = BinCounts {
+            filled: vec![vec![5, 0, 4], vec![9, 0]],
+            ..BinCounts::default()
+        };
+        assert_eq!(smallest(9, Answer::Bins(bins)), 4);
+        let nodes = vec![vec![vec![bin(6), bin(0)], vec![bin(2), bin(4)]]];
+        assert_eq!(smallest(9, Answer::Nodes(Losses::default(), nodes)), 2);
+        let leaf = |rows| LeafSum {
+            rows,
+            ..LeafSum::default()
+        };
+        assert_eq!(smallest(9, Answer::Leaves(vec![vec![leaf(0), leaf(7)]])), 7);
+    }
+
+    #[test]
+    fn only_answers_to_one_question_merge() {
+        let partial = |answer| BoostingPartial { rows: 1, answer };
+        let leaves = |n| partial(Answer::Leaves(vec![vec![LeafSum::default(); n]]));
+        let bins = |n| {
+            let filled = vec![vec![1; n]];
+            partial(Answer::Bins(BinCounts {
+                filled,
+                ..BinCounts::default()
+            }))
+        };
+        assert!(leaves(3).merge(leaves(3)).is_ok());
+        assert!(leaves(3).merge(leaves(2)).is_err());
+        assert!(leaves(3).merge(bins(3)).is_err());
+        assert!(bins(3).merge(bins(2)).is_err());
+        let Answer::Bins(sum) = bins(2).merge(bins(2)).unwrap().answer else {
+            panic!("bins");
+        };
+        assert_eq!(sum.filled, [vec![2, 2]]);
+    }
 }

@@ -26,11 +26,12 @@ use crate::design::edges::{Cell, Search};
 use crate::error::{ErrorKind, Result};
 use crate::estimator::rounds::{Batch, Next, Rounds, Source, drive};
 use crate::estimator::{ClassLabel, Control, Lineage, Schema};
+use crate::kernel::tree::answer::{BinSum, Layout, LeafSum, Step, steps_of};
 use crate::kernel::tree::boost::{Boosted, Settings, Watch};
 use crate::kernel::tree::decide::{Growth, Rules};
 use crate::kernel::tree::gradient::{LossScale, Objective, weight_unit};
 use crate::kernel::tree::quantise::Scale;
-use crate::kernel::tree::shared::{BinSum, Ground, Growing, Layout, LeafSum, Step, steps_of};
+use crate::kernel::tree::shared::{Ground, Growing};
 
 /// What a round leads to.
 type Then<L> = Next<BoostingQuestion, BoostingOutcome<L>>;

@@ -7,10 +7,11 @@
 //! ```
 //!
 //! `decide` says which leaf is cut and where; `grow` counts for it in memory, `shared` from what
-//! holders of rows answer.
+//! holders of rows `answer`.
 //!
 //! Sums are whole numbers, hence the same in any order: at any number of threads, in any shards.
 
+pub(crate) mod answer;
 pub(crate) mod boost;
 pub(crate) mod class_grow;
 pub(crate) mod class_histogram;
