@@ -171,8 +171,8 @@ impl Walk {
 /// Sums of one bin of a node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BinSum {
-    gradient: i64,
-    curvature: i64,
+    pub(crate) gradient: i64,
+    pub(crate) curvature: i64,
     pub(crate) rows: u64,
 }
 
