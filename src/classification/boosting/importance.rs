@@ -28,14 +28,15 @@ impl<L: ClassLabel> GradientBoosting<L> {
     /// Bioinformatics 8:25, 2007, doi 10.1186/1471-2105-8-25). They tell what the model uses, not
     /// what the outcome depends on.
     pub fn importance(&self) -> Vec<FeatureImportance> {
-        of_trees(&self.wire.binner.schema, &self.wire.trees)
+        of_trees(&self.wire.binner.schema, &self.wire.trees, |_| 1.0)
     }
 }
 
-/// Gain and number of cuts of every feature of a schema.
+/// Gain, times what gains of its tree are worth, and number of cuts of every feature of a schema.
 pub(in crate::classification) fn of_trees(
     schema: &Schema,
     trees: &[Tree],
+    worth: impl Fn(&Tree) -> f64,
 ) -> Vec<FeatureImportance> {
     let mut list: Vec<FeatureImportance> = schema
         .features()
@@ -47,11 +48,13 @@ pub(in crate::classification) fn of_trees(
             count: 0,
         })
         .collect();
-    let nodes = trees.iter().flat_map(|tree| &tree.nodes);
-    for node in nodes.filter(|node| !node.is_leaf()) {
-        if let Some(of_feature) = list.get_mut(node.feature as usize) {
-            of_feature.gain += node.gain;
-            of_feature.count += 1;
+    for tree in trees {
+        let worth = worth(tree);
+        for node in tree.nodes.iter().filter(|node| !node.is_leaf()) {
+            if let Some(of_feature) = list.get_mut(node.feature as usize) {
+                of_feature.gain += node.gain * worth;
+                of_feature.count += 1;
+            }
         }
     }
     let largest = list.iter().fold(0.0_f64, |m, item| m.max(item.gain));

@@ -157,9 +157,10 @@ impl<L: ClassLabel> Rounds for BoostingRounds<L> {
 
     fn open(&self) -> Result<(Self::Question, Self::State)> {
         let max_bins = self.params.max_bins.min(MAX_BINS);
-        let search = |feature: &crate::matrix::Feature| {
-            (!feature.kind().is_categorical()).then(|| Search::new(max_bins))
-        };
+        let features = self.schema.features().iter();
+        let searches = features
+            .map(|feature| (!feature.kind().is_categorical()).then(|| Search::new(max_bins)))
+            .collect();
         let state = BoostingState {
             classes: Vec::new(),
             modelled: 0,
@@ -167,7 +168,7 @@ impl<L: ClassLabel> Rounds for BoostingRounds<L> {
             texts: Vec::new(),
             tallies: Vec::new(),
             levels: Vec::new(),
-            searches: self.schema.features().iter().map(search).collect(),
+            searches,
             range: (0.0, 0.0),
             sums: Vec::new(),
             facts: None,

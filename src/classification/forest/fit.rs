@@ -22,7 +22,7 @@ use crate::kernel::tree::flat::Tree;
 use crate::numeric::parallel::map_tasks;
 use crate::numeric::stable::sum;
 
-/// Trees between two looks at the control; a constant, whatever the number of threads.
+/// Trees that grow side by side; a constant, whatever the number of threads.
 const WAVE: usize = 32;
 
 impl<R, T> Fit<R, T, Error> for RandomForestValidParams
@@ -266,9 +266,9 @@ impl Growing<'_> {
         let n_trees = self.params.n_trees;
         let mut grown: Vec<Grown> = Vec::with_capacity(n_trees.min(4_096));
         while grown.len() < n_trees {
-            control.step("tree", grown.len(), Some(n_trees))?;
             let first = grown.len();
-            grown.extend(map_tasks(WAVE.min(n_trees - first), |at| {
+            let wave = map_tasks(WAVE.min(n_trees - first), |at| {
+                control.check()?;
                 let key = tree_key(self.params.seed, first + at);
                 let drawn = self.units.draw(key);
                 let times = self.units.of_row.iter().map(|unit| drawn[*unit as usize]);
@@ -285,8 +285,12 @@ impl Growing<'_> {
                 let mut grower =
                     ClassGrower::new(self.binner, self.columns, &growth, features, false);
                 let grown = grower.grow(rows, key);
-                (grown.tree, grown.by_bins)
-            }));
+                Ok::<_, Error>((grown.tree, grown.by_bins))
+            });
+            for tree in wave {
+                control.step("tree", grown.len(), Some(n_trees))?;
+                grown.push(tree?);
+            }
         }
         Ok(grown)
     }

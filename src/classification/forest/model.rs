@@ -167,14 +167,22 @@ impl<L: ClassLabel> RandomForest<L> {
         &self.wire.params
     }
 
-    /// Decrease of impurity times weight, summed over all trees, and number of cuts of every feature, in
-    /// the order of the schema.
+    /// Decrease of impurity by share of all weight, the mean of all trees, and number of cuts of every
+    /// feature, in the order of the schema.
     ///
     /// Both are read off the training rows: they favour features with many values, and features that
     /// stand for each other share what either would get alone (Strobl et al., BMC Bioinformatics 8:25,
     /// 2007, doi 10.1186/1471-2105-8-25). They tell what the model uses, not what the outcome depends on.
     pub fn importance(&self) -> Vec<FeatureImportance> {
-        of_trees(&self.wire.binner.schema, &self.wire.trees)
+        let n_trees = self.wire.trees.len() as f64;
+        of_trees(&self.wire.binner.schema, &self.wire.trees, |tree| {
+            let whole = tree.nodes.first().map_or(0.0, |root| root.cover);
+            if whole > 0.0 {
+                1.0 / (whole * n_trees)
+            } else {
+                0.0
+            }
+        })
     }
 
     /// Position of the modelled class where there are two.

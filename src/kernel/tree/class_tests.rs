@@ -5,25 +5,29 @@ use std::collections::BTreeMap;
 use super::class_grow::{ClassGrower, ClassGrowth, ClassRows};
 use super::class_histogram::{Columns, whole_weights};
 use super::class_split::Criterion;
-use super::flat::{Tree, holds};
+use super::flat::Tree;
 use super::grow::Grown;
-use super::partition::bins_of;
 use crate::design::binned::{Binner, Bins, MISSING};
 use crate::estimator::Schema;
 use crate::matrix::Feature;
 use crate::numeric::seed::{below, stream, uniform};
 
 /// Bins of features: numbers, or levels where `levels` says so.
-struct Data {
-    binner: Binner,
-    columns: Columns,
-    classes: Vec<u32>,
-    weights: Vec<f64>,
-    n_classes: usize,
+pub(super) struct Data {
+    pub(super) binner: Binner,
+    pub(super) columns: Columns,
+    pub(super) classes: Vec<u32>,
+    pub(super) weights: Vec<f64>,
+    pub(super) n_classes: usize,
 }
 
 impl Data {
-    fn new(columns: Vec<Vec<u8>>, n_bins: &[usize], levels: &[bool], classes: Vec<u32>) -> Self {
+    pub(super) fn new(
+        columns: Vec<Vec<u8>>,
+        n_bins: &[usize],
+        levels: &[bool],
+        classes: Vec<u32>,
+    ) -> Self {
         let kinds = levels.iter().enumerate();
         let features = kinds.map(|(at, levels)| match levels {
             true => Feature::category(format!("f{at}")),
@@ -54,7 +58,13 @@ impl Data {
     }
 
     /// Classes that depend on the features, with noise; gaps in one value of eight.
-    fn random(seed: u64, n: usize, n_bins: &[usize], levels: &[bool], n_classes: usize) -> Self {
+    pub(super) fn random(
+        seed: u64,
+        n: usize,
+        n_bins: &[usize],
+        levels: &[bool],
+        n_classes: usize,
+    ) -> Self {
         let mut r = stream(seed, 1);
         let mut columns = vec![vec![0_u8; n]; n_bins.len()];
         let mut classes = Vec::new();
@@ -80,7 +90,7 @@ impl Data {
         Self::new(columns, n_bins, levels, classes)
     }
 
-    fn grow_with(&self, growth: &ClassGrowth, share: bool) -> Grown {
+    pub(super) fn grow_with(&self, growth: &ClassGrowth, share: bool) -> Grown {
         let (weights, unit) = whole_weights(&self.weights);
         let all: Vec<u32> = (0..self.classes.len() as u32).collect();
         let features = self.columns.varying(&all);
@@ -99,11 +109,11 @@ impl Data {
         second
     }
 
-    fn grow(&self, growth: &ClassGrowth) -> Tree {
+    pub(super) fn grow(&self, growth: &ClassGrowth) -> Tree {
         self.grow_with(growth, false).tree
     }
 
-    fn select(&self, rows: &[usize]) -> Self {
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
         let pick = |column: &Vec<u8>| rows.iter().map(|row| column[*row]).collect();
         Self {
             binner: self.binner.clone(),
@@ -118,7 +128,7 @@ impl Data {
     }
 }
 
-fn growth() -> ClassGrowth {
+pub(super) fn growth() -> ClassGrowth {
     ClassGrowth {
         criterion: Criterion::Gini,
         max_depth: 64,
@@ -485,156 +495,4 @@ fn leaves_are_cut_by_gain_up_to_their_limit() {
         }
     }
     assert!(reached <= made, "{reached} cuts on ways of larger gains");
-}
-
-#[test]
-fn neither_row_order_nor_threads_matter() {
-    // Enough rows and features that several threads share a node.
-    let n_bins = [200, 7, 90, 20, 5, 30, 2, 60, 9, 14];
-    let levels: [bool; 10] = std::array::from_fn(|feature| feature % 4 == 3);
-    let mut data = Data::random(8, 5_000, &n_bins, &levels, 3);
-    let mut r = stream(4, 4);
-    for weight in &mut data.weights {
-        *weight = 0.1 + uniform(&mut r);
-    }
-    for random_cuts in [false, true] {
-        let growth = ClassGrowth {
-            features_per_node: 9,
-            random_cuts,
-            min_leaf_rows: 3,
-            max_leaves: Some(60),
-            ..growth()
-        };
-        let tree = data.grow(&growth);
-        let turned: Vec<usize> = (0..5_000).rev().collect();
-        assert_eq!(data.select(&turned).grow(&growth), tree);
-        for threads in [1, 2, 3, 7, 16] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            let pool = pool.build().unwrap();
-            assert_eq!(pool.install(|| data.grow_with(&growth, true).tree), tree);
-        }
-    }
-}
-
-#[test]
-fn whole_weights_are_repeated_rows() {
-    let mut data = Data::random(21, 300, &[25, 9, 5], &[false, false, true], 2);
-    let mut r = stream(6, 0);
-    for weight in &mut data.weights {
-        *weight = below(&mut r, 4) as f64;
-    }
-    let rows = 0..300_usize;
-    let repeated: Vec<usize> = rows
-        .flat_map(|row| vec![row; data.weights[row] as usize])
-        .collect();
-    let mut twin = data.select(&repeated);
-    twin.weights.fill(1.0);
-    let growth = ClassGrowth {
-        min_leaf_weight: 6.0,
-        ..growth()
-    };
-    let (a, b) = (data.grow(&growth), twin.grow(&growth));
-    assert_eq!((&a.values, &a.sets), (&b.values, &b.sets));
-    for (a, b) in a.nodes.iter().zip(&b.nodes) {
-        assert_eq!(
-            (a.feature, a.threshold, a.cover, a.gain, a.missing_left),
-            (b.feature, b.threshold, b.cover, b.gain, b.missing_left)
-        );
-    }
-}
-
-#[test]
-fn random_cuts_are_cuts_of_the_node() {
-    let data = Data::random(30, 500, &[50, 4, 12], &[false, false, true], 2);
-    let mut thresholds = std::collections::BTreeSet::new();
-    for seed in 0..40 {
-        let growth = ClassGrowth {
-            random_cuts: true,
-            features_per_node: 1 + seed % 3,
-            ..growth()
-        };
-        let (weights, unit) = whole_weights(&data.weights);
-        let rows = ClassRows {
-            classes: &data.classes,
-            weights: &weights,
-            unit,
-            n_classes: 2,
-        };
-        let features = vec![0, 1, 2];
-        let mut grower = ClassGrower::new(&data.binner, &data.columns, &growth, features, false);
-        let grown = grower.grow(rows, seed as u64);
-        for node in grown.tree.nodes.iter().filter(|node| !node.is_leaf()) {
-            let of = |side: u32| grown.tree.nodes[side as usize].rows;
-            assert!(of(node.left) > 0 && of(node.right) > 0 && node.gain > 0.0);
-            assert_eq!(of(node.left) + of(node.right), node.rows);
-            if node.feature == 0 {
-                thresholds.insert(node.threshold as u64);
-            }
-        }
-    }
-    assert!(thresholds.len() > 40, "{}", thresholds.len());
-}
-
-#[test]
-fn bins_lead_where_values_do() {
-    let data = Data::random(14, 800, &[30, 200, 6], &[false, false, true], 3);
-    for random_cuts in [false, true] {
-        let growth = ClassGrowth {
-            random_cuts,
-            min_leaf_rows: 4,
-            ..growth()
-        };
-        let grown = data.grow_with(&growth, false);
-        assert_eq!(bins_of(&grown.tree, &data.binner), grown.by_bins);
-        let mut leaf_of = vec![0; 800];
-        for (leaf, start, end) in &grown.segments {
-            for row in &grown.rows[*start..*end] {
-                leaf_of[*row as usize] = *leaf;
-            }
-        }
-        for (row, leaf) in leaf_of.iter().enumerate() {
-            assert_eq!(data.columns.leaf(&grown.tree, &grown.by_bins, row), *leaf);
-            let value = |feature: usize| match data.columns.bins[feature][row] {
-                MISSING => f64::NAN,
-                bin => f64::from(bin),
-            };
-            let values: Vec<f64> = (0..3).map(value).collect();
-            assert_eq!(grown.tree.leaf(&values), *leaf);
-        }
-    }
-}
-
-#[test]
-fn levels_that_a_node_does_not_show_go_with_missing_values() {
-    // Level 2 of three is in no row; five rows of level 0, three of level 1, nothing missing.
-    let bins = vec![0, 0, 0, 0, 0, 1, 1, 1];
-    let classes = bins.iter().map(|bin| u32::from(*bin)).collect();
-    let data = Data::new(vec![bins], &[3], &[true], classes);
-    let tree = data.grow(&growth());
-    assert!(tree.nodes[0].missing_left, "the heavier side");
-    assert!(holds(&tree.sets[0], 2) && holds(&tree.sets[0], 0) && !holds(&tree.sets[0], 1));
-}
-
-#[test]
-fn degenerate_rows_make_a_leaf() {
-    let alone = Data::new(vec![vec![0, 1, 2]], &[3], &[false], vec![0, 0, 0]);
-    assert_eq!(alone.grow(&growth()).nodes.len(), 1);
-    let missing = Data::new(vec![vec![MISSING; 4]], &[3], &[false], vec![0, 1, 0, 1]);
-    let tree = missing.grow(&growth());
-    assert_eq!(tree.values, [0.5, 0.5]);
-    let mut nothing = Data::new(vec![vec![0, 1]], &[2], &[false], vec![0, 1]);
-    nothing.weights = vec![0.0; 2];
-    assert_eq!(nothing.grow(&growth()).values, [0.5, 0.5]);
-    // One patient of a class among many: cut off where allowed.
-    let bins = (0..200).map(|row| (row % 100) as u8).collect();
-    let classes = (0..200).map(|row| u32::from(row == 55)).collect();
-    let rare = Data::new(vec![bins], &[100], &[false], classes);
-    let tree = rare.grow(&growth());
-    assert_eq!(
-        tree.n_leaves(),
-        3,
-        "the bin of two rows is all that is left"
-    );
-    let all_levels = Data::random(2, 600, &[255], &[true], 2);
-    assert!(all_levels.grow(&growth()).n_leaves() > 2);
 }

@@ -15,6 +15,8 @@ pub(crate) mod answer;
 pub(crate) mod boost;
 pub(crate) mod class_grow;
 pub(crate) mod class_histogram;
+#[cfg(test)]
+mod class_law_tests;
 pub(crate) mod class_split;
 #[cfg(test)]
 mod class_tests;
