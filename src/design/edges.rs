@@ -22,7 +22,7 @@ const REST: u32 = 64 - PREFIX_BITS;
 const PREFIXES: usize = 1 << PREFIX_BITS;
 
 /// A cell that holds more than one part in so many of a fair bin is cut further.
-const PARTS: u128 = 4;
+const PARTS: u128 = 8;
 
 /// More stages than any honest counts need: a key has 64 bits.
 const MOST_STAGES: usize = 64;
