@@ -14,6 +14,9 @@ use galen::ingest::TableReader;
 use galen::prelude::*;
 use serde::Deserialize;
 
+/// A metric of truth, risk and weights.
+type Metric = fn(&[bool], &[f64], Option<&[f64]>) -> galen::Result<f64>;
+
 #[derive(Deserialize)]
 struct Reference {
     features: Vec<String>,
@@ -250,7 +253,7 @@ fn importance_is_that_of_the_reference() {
         features: Some(vec!["x6".into()]),
         ..options
     };
-    let by = |metric: fn(&[bool], &[f64], Option<&[f64]>) -> galen::Result<f64>, better| {
+    let by = |metric: Metric, better| {
         permutation_importance_by(&output, &array, &truth, metric, better, &few).unwrap()
     };
     let by_metric = by(log_loss, Better::Smaller);
