@@ -327,9 +327,11 @@ fn directions_and_groups_are_kept() {
             .map(|tree| tree.value(tree.leaf(row))[0])
             .sum()
     };
+    let mut widest = [0.0_f64; 2];
     for start in rows.rows().into_iter().step_by(37) {
-        for (feature, direction) in [(0, 1.0), (2, -1.0)] {
+        for (place, (feature, direction)) in [(0, 1.0), (2, -1.0)].into_iter().enumerate() {
             let mut row = start.to_vec();
+            let mut first = None;
             let mut before = f64::NEG_INFINITY;
             for step in 0..50 {
                 row[feature] = if feature == 0 {
@@ -340,9 +342,15 @@ fn directions_and_groups_are_kept() {
                 let now = direction * score(&row);
                 assert!(now >= before - 1e-12, "feature {feature}");
                 before = now;
+                let span = now - *first.get_or_insert(now);
+                widest[place] = widest[place].max(span);
             }
         }
     }
+    assert!(
+        widest.iter().all(|span| *span > 0.1),
+        "scores that never move keep any direction: {widest:?}"
+    );
     for tree in &boosted.trees {
         let mut asked = vec![Vec::new(); tree.nodes.len()];
         for (at, node) in tree.nodes.iter().enumerate() {
