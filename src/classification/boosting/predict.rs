@@ -65,9 +65,7 @@ impl<L: ClassLabel> GradientBoosting<L> {
 
     fn raw(&self, rows: RowsSource<'_>) -> Result<Array2<f64>> {
         let width = self.wire.binner.schema.len();
-        let chunks = self.over(rows, |_, values| {
-            self.forest.scores(width, values, |_, _, _| {})
-        })?;
+        let chunks = self.over(rows, |_, values| self.forest.scores(width, values))?;
         shaped(Array2::from_shape_vec(
             (rows.n_rows(), self.n_outputs()),
             chunks.concat(),
@@ -101,7 +99,7 @@ impl<L: ClassLabel> GradientBoosting<L> {
         let chunks = self.over(rows, |range, values| {
             let mut all = vec![0.0; range.len() * n_iterations * depth];
             self.forest
-                .scores(width, values, |first, iteration, scores| {
+                .staged(width, values, |first, iteration, scores| {
                     for (row, scores) in scores.chunks(n_outputs).enumerate() {
                         let at = ((first + row) * n_iterations + iteration) * depth;
                         read(scores, &mut all[at..at + depth]);

@@ -16,7 +16,7 @@ impl<L: ClassLabel> RandomForest<L> {
         let width = self.wire.binner.schema.len();
         let n_trees = self.n_trees() as f64;
         let take = |values: &[f64]| {
-            let mut means = self.forest.scores(width, values, |_, _, _| {});
+            let mut means = self.forest.scores(width, values);
             means.iter_mut().for_each(|sum| *sum /= n_trees);
             means
         };

@@ -4,16 +4,23 @@
 //!   nodes of a tree:  root | left right | left right | ...      next = child + (goes right)
 //! ```
 //!
-//! A leaf is its own child, so that eight rows go down together until none of them moves: no branch
+//! Small trees are turned into masks where many rows come ([`crate::kernel::tree::masks`]); the others
+//! are walked. A leaf is its own child, so that eight rows go down together until none of them moves: no branch
 //! depends on a value. Rows come in blocks; a tree stays in the cache while a block passes.
 
+use std::sync::OnceLock;
+
 use crate::kernel::tree::flat::{LevelSet, NO_SET, Tree, holds};
+use crate::kernel::tree::masks::Masks;
 
 /// Rows that go down a tree together.
 const LANES: usize = 8;
 
 /// Rows of a block: their values and a tree fit the first cache.
 const BLOCK: usize = 128;
+
+/// Rows from which masks are worth making.
+const MANY: usize = 512;
 
 const MISSING_LEFT: u32 = 1 << 31;
 const LEVELS: u32 = 1 << 30;
@@ -62,8 +69,21 @@ impl Step {
     }
 }
 
+/// What a node asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask {
+    pub(crate) feature: u32,
+    /// A threshold, or with `levels` the position of a set.
+    pub(crate) cut: f64,
+    pub(crate) levels: bool,
+    pub(crate) missing_left: bool,
+    /// The left child; the right one follows it.
+    pub(crate) child: usize,
+}
+
+/// One tree.
 #[derive(Debug, Clone, PartialEq)]
-struct Walk {
+pub(crate) struct Walk {
     steps: Vec<Step>,
     /// Values of every leaf, as many as the walk has outputs; 0 elsewhere.
     values: Vec<f64>,
@@ -108,6 +128,58 @@ impl Walk {
             values,
             sets: tree.sets.clone(),
         }
+    }
+
+    /// Inner nodes and what they ask, from the root down.
+    pub(crate) fn asks(&self) -> impl Iterator<Item = (usize, Ask)> + '_ {
+        let inner = |(at, step): &(usize, &Step)| step.child as usize != *at;
+        let steps = self.steps.iter().enumerate().filter(inner);
+        steps.map(|(at, step)| {
+            let ask = Ask {
+                feature: step.ask & FEATURE,
+                cut: step.cut,
+                levels: step.ask & LEVELS != 0,
+                missing_left: step.ask & MISSING_LEFT != 0,
+                child: step.child as usize,
+            };
+            (at, ask)
+        })
+    }
+
+    pub(crate) fn sets(&self) -> &[LevelSet] {
+        &self.sets
+    }
+
+    pub(crate) fn n_leaves(&self) -> usize {
+        self.steps.len().div_ceil(2)
+    }
+
+    /// The leaves below every node, numbered from left to right.
+    pub(crate) fn leaf_ranges(&self) -> Vec<(u32, u32)> {
+        let mut counts = vec![1_u32; self.steps.len()];
+        let mut inner: Vec<(usize, usize)> = self.asks().map(|(at, ask)| (at, ask.child)).collect();
+        for (at, child) in inner.iter().rev() {
+            counts[*at] = counts[*child] + counts[child + 1];
+        }
+        let mut ranges = vec![(0, counts[0]); self.steps.len()];
+        for (at, child) in inner.drain(..) {
+            let (start, end) = ranges[at];
+            let middle = start + counts[child];
+            ranges[child] = (start, middle);
+            ranges[child + 1] = (middle, end);
+        }
+        ranges
+    }
+
+    /// Values of the leaves from left to right, of trees with one output.
+    pub(crate) fn leaf_values(&self) -> Vec<f64> {
+        let mut values = vec![0.0; self.n_leaves()];
+        for (at, (start, _)) in self.leaf_ranges().into_iter().enumerate() {
+            if self.steps[at].child as usize == at {
+                values[start as usize] = self.values[at];
+            }
+        }
+        values
     }
 
     /// Adds the values of a leaf.
@@ -168,6 +240,16 @@ impl Walk {
     }
 }
 
+/// Masks of all trees, made when many rows come first; the walks say everything about them.
+#[derive(Debug, Clone, Default)]
+struct Lazy(OnceLock<Option<Masks>>);
+
+impl PartialEq for Lazy {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// Trees by iteration, within it by output, as boosting makes them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Forest {
@@ -175,6 +257,7 @@ pub(crate) struct Forest {
     base: Vec<f64>,
     /// Outputs of one walk.
     outputs: usize,
+    masks: Lazy,
 }
 
 impl Forest {
@@ -185,6 +268,7 @@ impl Forest {
             walks: trees.iter().map(|tree| Walk::new(tree, 0, 1)).collect(),
             base: base.to_vec(),
             outputs: 1,
+            masks: Lazy::default(),
         }
     }
 
@@ -197,6 +281,7 @@ impl Forest {
             walks: trees.iter().map(walk).collect(),
             base: vec![0.0; outputs],
             outputs,
+            masks: Lazy::default(),
         }
     }
 
@@ -229,9 +314,29 @@ impl Forest {
         }
     }
 
+    /// Raw scores (rows x outputs) of row-major rows of `width` values, as [`Self::staged`] ends.
+    pub(crate) fn scores(&self, width: usize, rows: &[f64]) -> Vec<f64> {
+        let n_rows = rows.len() / width;
+        let many = n_rows >= MANY && self.outputs == 1 && !self.walks.is_empty();
+        let masks = match many {
+            true => self
+                .masks
+                .0
+                .get_or_init(|| Masks::new(&self.walks))
+                .as_ref(),
+            false => None,
+        };
+        let Some(masks) = masks else {
+            return self.staged(width, rows, |_, _, _| {});
+        };
+        let mut all = self.base.repeat(n_rows);
+        masks.add(width, rows, self.base.len(), &mut all);
+        all
+    }
+
     /// Raw scores (rows x outputs) of row-major rows of `width` values. `staged` sees the scores of a
     /// block of rows after every iteration: number of its first row, iteration, scores.
-    pub(crate) fn scores(
+    pub(crate) fn staged(
         &self,
         width: usize,
         rows: &[f64],
@@ -264,7 +369,7 @@ mod tests {
     use crate::numeric::seed::{Stream, below, stream, uniform};
 
     /// A tree of random cuts on 3 numbers and a feature of 100 levels.
-    fn random(seed: u64, levels: bool) -> Tree {
+    fn random(seed: u64, levels: bool, cuts: usize) -> Tree {
         let mut r = stream(seed, 0);
         let mut tree = Tree {
             nodes: vec![Node::leaf(1.0, 1)],
@@ -272,7 +377,7 @@ mod tests {
             n_outputs: 1,
             values: vec![0.0],
         };
-        for _ in 0..12 {
+        for _ in 0..cuts {
             let leaves: Vec<usize> = (0..tree.nodes.len())
                 .filter(|at| tree.nodes[*at].is_leaf())
                 .collect();
@@ -312,20 +417,31 @@ mod tests {
     #[test]
     fn walks_end_where_trees_do() {
         let mut r = stream(9, 0);
-        let rows: Vec<f64> = (0..301 * 4)
+        let rows: Vec<f64> = (0..(2 * MANY + 3) * 4)
             .map(|at| match uniform(&mut r) {
                 gap if gap < 0.1 => f64::NAN,
-                _ if at % 4 == 3 => below(&mut r, 130) as f64,
+                _ if at % 4 == 3 => below(&mut r, 300) as f64,
                 value => value,
             })
             .collect();
-        for levels in [false, true] {
-            let trees: Vec<Tree> = (0..6).map(|seed| random(seed, levels)).collect();
+        for (levels, cuts) in [(false, 12), (true, 12), (false, 40), (true, 63), (true, 64)] {
+            let trees: Vec<Tree> = (0..38).map(|seed| random(seed, levels, cuts)).collect();
             let base = [0.25, -1.0];
             let forest = Forest::new(&base, &trees);
             let mut stages = 0;
-            let found = forest.scores(4, &rows, |_, _, _| stages += 1);
-            assert_eq!(stages, 3 * 3, "three blocks, three iterations");
+            let found = forest.staged(4, &rows, |_, _, _| stages += 1);
+            assert_eq!(
+                stages,
+                (2 * MANY + 3).div_ceil(BLOCK) * 19,
+                "of every block and iteration"
+            );
+            assert_eq!(forest.scores(4, &rows), found, "by masks");
+            assert_eq!(forest.masks.0.get().unwrap().is_some(), cuts < 64);
+            assert_eq!(
+                forest.scores(4, &rows[..40]),
+                found[..20],
+                "few rows are walked"
+            );
             let mut one = [0.0; 2];
             for (row, found) in rows.chunks(4).zip(found.chunks(2)) {
                 let mut expected = base;
@@ -342,7 +458,7 @@ mod tests {
     #[test]
     fn without_trees_the_base_is_the_score() {
         let forest = Forest::new(&[0.5], &[]);
-        assert_eq!(forest.scores(2, &[1.0; 6], |_, _, _| {}), [0.5; 3]);
-        assert!(forest.scores(2, &[], |_, _, _| {}).is_empty());
+        assert_eq!(forest.scores(2, &[1.0; 6]), [0.5; 3]);
+        assert!(forest.scores(2, &[]).is_empty());
     }
 }
