@@ -24,7 +24,7 @@ fn main() -> Outcome<()> {
         .collect();
     let [data, task, threads] = &args[..] else {
         println!(
-            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, c1_dt, c1_gbm, c2_gbm, c2_predict, c1_rf, c1_rf8, c1_et, e1_shap, m1_auc, s1_score, csv)"
+            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, c1_dt, c1_gbm, c2_gbm, c2_predict, c1_rf, c1_rf_choice, c1_rf8, c1_et, e1_shap, m1_auc, s1_score, csv)"
         );
         return Ok(());
     };
@@ -42,6 +42,7 @@ fn main() -> Outcome<()> {
             Path::new(data),
             RandomForest::params().features_per_node(FeaturesPerNode::Count(12)),
         )?,
+        "c1_rf_choice" => features_per_node(Path::new(data))?,
         "c1_rf8" => forest(
             Path::new(data),
             RandomForest::params()
@@ -202,6 +203,26 @@ fn forest(data: &Path, params: RandomForestParams) -> Outcome<(Vec<f64>, serde_j
         times,
         json!({"auc": auc, "log_loss": loss, "predict_s": predict, "leaves": model.n_leaves()}),
     ))
+}
+
+/// How many features a node serve best, by the trees that did not see a row: where the 12 of c1_rf come
+/// from. Tested rows have no part in it.
+fn features_per_node(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    let (x, y) = (load(data, "c1_X_tr")?, flags(&load(data, "c1_y_tr")?));
+    let truth = y.to_vec();
+    let cohort = linfa::Dataset::new(x, y);
+    let (mut times, mut found) = (Vec::new(), Vec::new());
+    for features in [4, 7, 9, 12, 16, 25, 50] {
+        let start = Instant::now();
+        let params = RandomForest::params().features_per_node(FeaturesPerNode::Count(features));
+        let (_, out_of_bag) = params
+            .check()?
+            .fit_with_oob(&cohort, &galen::estimator::Control::silent())?;
+        times.push(start.elapsed().as_secs_f64());
+        let risk = out_of_bag.proba().column(1).to_vec();
+        found.push(json!({"features": features, "log_loss": out_of_bag.log_loss(), "auc": auroc(&truth, &risk, None)?}));
+    }
+    Ok((times, json!(found)))
 }
 
 /// Exact attributions of 10,000 rows by 100 trees of 31 leaves.

@@ -1,16 +1,18 @@
-//! Gradient boosting: how cost grows with rows and columns, and what fits and predictions take.
+//! Trees: how cost grows with rows and columns, and what fits and predictions take.
 //!
-//! The growth table is printed first: 20 trees of 31 leaves, binning included, one run each, from 1e4
-//! to 1e6 rows of 50 columns and from 10 to 1,000 columns of 1e5 rows. Then come the repeated
-//! measurements. `trees growth` prints the table alone.
+//! The growth table is printed first, binning included, one run each: boosting of 20 trees of 31 leaves,
+//! a forest of 10 trees, one tree of depth 8, from 1e4 to 1e6 rows of 50 columns and from 10 to 1,000
+//! columns of 1e5 rows. Then come the repeated measurements. `trees growth` prints the table alone.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::Criterion;
-use galen::classification::GradientBoosting;
 use galen::classification::logistic::Cell;
+use galen::classification::{
+    DecisionTree, DecisionTreeParams, GradientBoosting, Pruning, RandomForest,
+};
 use galen::prelude::*;
 use ndarray::{Array1, Array2};
 
@@ -75,26 +77,32 @@ fn cell(value: f64) -> Cell<'static> {
     }
 }
 
+/// Seconds of a fit.
+fn seconds<T>(fit: impl FnOnce() -> galen::Result<T>) -> Outcome<f64> {
+    let start = Instant::now();
+    black_box(fit()?);
+    Ok(start.elapsed().as_secs_f64())
+}
+
 fn growth() -> Outcome<()> {
     println!(
-        "{:>9} {:>8} {:>9} {:>22}",
-        "rows", "columns", "seconds", "ns a value and tree"
+        "{:>9} {:>8} {:>12} {:>12} {:>12}   seconds",
+        "rows", "columns", "boosting", "forest", "one tree"
     );
     let by_rows = [10_000, 30_000, 100_000, 300_000, 1_000_000].map(|rows| (rows, 50));
     let by_columns = [10, 30, 100, 300, 1_000].map(|columns| (100_000, columns));
     for (rows, columns) in by_rows.into_iter().chain(by_columns) {
         let cohort = table(rows, columns);
-        let start = Instant::now();
-        let model = GradientBoosting::params().n_trees(TREES).fit(&cohort)?;
-        let seconds = start.elapsed().as_secs_f64();
-        black_box(model);
-        let values = (rows * columns * TREES) as f64;
-        println!(
-            "{rows:>9} {columns:>8} {seconds:>9.3} {:>22.3}",
-            seconds * 1e9 / values
-        );
+        let boosting = seconds(|| GradientBoosting::params().n_trees(TREES).fit(&cohort))?;
+        let forest = seconds(|| RandomForest::params().n_trees(10).fit(&cohort))?;
+        let tree = seconds(|| one_tree().fit(&cohort))?;
+        println!("{rows:>9} {columns:>8} {boosting:>12.3} {forest:>12.3} {tree:>12.3}");
     }
     Ok(())
+}
+
+fn one_tree() -> DecisionTreeParams {
+    DecisionTree::params().max_depth(8).pruning(Pruning::None)
 }
 
 fn repeated(criterion: &mut Criterion) -> Outcome<()> {
@@ -102,6 +110,17 @@ fn repeated(criterion: &mut Criterion) -> Outcome<()> {
     let params = GradientBoosting::params().n_trees(TREES);
     criterion.bench_function("boosting, fit of 20 trees on 20,000 x 50", |bencher| {
         bencher.iter(|| black_box(params.clone().fit(&cohort)));
+    });
+    let forest = RandomForest::params().n_trees(TREES);
+    criterion.bench_function("forest, fit of 20 trees on 20,000 x 50", |bencher| {
+        bencher.iter(|| black_box(forest.clone().fit(&cohort)));
+    });
+    criterion.bench_function("one tree of depth 8 on 20,000 x 50", |bencher| {
+        bencher.iter(|| black_box(one_tree().fit(&cohort)));
+    });
+    let pruned = DecisionTree::params();
+    criterion.bench_function("one tree pruned by folds on 20,000 x 50", |bencher| {
+        bencher.iter(|| black_box(pruned.clone().fit(&cohort)));
     });
     let model = GradientBoosting::params().fit(&cohort)?;
     let many = table(100_000, 50);
