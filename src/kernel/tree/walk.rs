@@ -425,14 +425,14 @@ mod tests {
             })
             .collect();
         for (levels, cuts) in [(false, 12), (true, 12), (false, 40), (true, 63), (true, 64)] {
-            let trees: Vec<Tree> = (0..38).map(|seed| random(seed, levels, cuts)).collect();
-            let base = [0.25, -1.0];
+            let trees: Vec<Tree> = (0..39).map(|seed| random(seed, levels, cuts)).collect();
+            let base = [0.25, -1.0, 3.0];
             let forest = Forest::new(&base, &trees);
             let mut stages = 0;
             let found = forest.staged(4, &rows, |_, _, _| stages += 1);
             assert_eq!(
                 stages,
-                (2 * MANY + 3).div_ceil(BLOCK) * 19,
+                (2 * MANY + 3).div_ceil(BLOCK) * 13,
                 "of every block and iteration"
             );
             assert_eq!(forest.scores(4, &rows), found, "by masks");
@@ -442,11 +442,11 @@ mod tests {
                 found[..20],
                 "few rows are walked"
             );
-            let mut one = [0.0; 2];
-            for (row, found) in rows.chunks(4).zip(found.chunks(2)) {
+            let mut one = [0.0; 3];
+            for (row, found) in rows.chunks(4).zip(found.chunks(3)) {
                 let mut expected = base;
                 for (at, tree) in trees.iter().enumerate() {
-                    expected[at % 2] += tree.value(tree.leaf(row))[0];
+                    expected[at % 3] += tree.value(tree.leaf(row))[0];
                 }
                 assert_eq!(found, expected);
                 forest.score(row, &mut one);
