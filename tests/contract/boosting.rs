@@ -82,6 +82,7 @@ impl Settings for GradientBoostingParams {
             list.push(("l2", p().l2(bad)));
             let weights = ClassWeights::Given(1.0, bad);
             list.push(("class_weights", p().class_weights(weights)));
+            list.push(("class_weight", p().class_weight("true", bad)));
         }
         list
     }

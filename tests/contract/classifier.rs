@@ -43,6 +43,7 @@ pub struct Classifier<S> {
     pub settings: S,
     pub accepts_missing: bool,
     pub accepts_weights: bool,
+    pub many_levels: bool,
     pub penalised: bool,
     pub trees: bool,
 }
@@ -55,6 +56,7 @@ impl<S: Settings> Classifier<S> {
             settings,
             accepts_missing: true,
             accepts_weights: true,
+            many_levels: true,
             penalised,
             trees: false,
         }
@@ -110,6 +112,10 @@ impl<S: Settings> Subject for Classifier<S> {
 
     fn accepts_weights(&self) -> bool {
         self.accepts_weights
+    }
+
+    fn many_levels(&self) -> bool {
+        self.many_levels
     }
 
     fn penalised(&self) -> bool {

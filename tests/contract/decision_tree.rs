@@ -41,6 +41,7 @@ pub fn exact_cuts() -> Classifier<DecisionTreeParams> {
     Classifier {
         accepts_missing: false,
         accepts_weights: false,
+        many_levels: false,
         ..subject
     }
 }
@@ -86,6 +87,7 @@ impl Settings for DecisionTreeParams {
             list.push(("pruning", p().pruning(Pruning::Strength(bad))));
             let weights = ClassWeights::Given(1.0, bad);
             list.push(("class_weights", p().class_weights(weights)));
+            list.push(("class_weight", p().class_weight("true", bad)));
         }
         list
     }

@@ -71,6 +71,7 @@ impl Settings for RandomForestParams {
             list.push(("min_gain", p().min_gain(bad)));
             let weights = ClassWeights::Given(1.0, bad);
             list.push(("class_weights", p().class_weights(weights)));
+            list.push(("class_weight", p().class_weight("true", bad)));
         }
         list
     }

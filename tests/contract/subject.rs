@@ -44,6 +44,10 @@ pub trait Subject: Sync {
     fn accepts_weights(&self) -> bool {
         true
     }
+    /// Categories may have any number of levels; where not, two.
+    fn many_levels(&self) -> bool {
+        true
+    }
     /// Identified at any width.
     fn penalised(&self) -> bool;
     /// Trees: cuts by rank instead of a slope for every column, and any number of classes.
