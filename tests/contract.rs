@@ -12,6 +12,8 @@ mod bad_input;
 mod boosting;
 #[path = "contract/boosting_shards.rs"]
 mod boosting_shards;
+#[path = "contract/classifier.rs"]
+mod classifier;
 #[path = "contract/data.rs"]
 mod data;
 #[path = "contract/decision_tree.rs"]
@@ -54,7 +56,9 @@ fn subjects() -> Vec<Box<dyn Subject>> {
         Box::new(boosting::depth_first()),
         Box::new(decision_tree::learned_side()),
         Box::new(decision_tree::surrogates()),
+        Box::new(decision_tree::exact_cuts()),
         Box::new(forest::all_rows()),
+        Box::new(forest::extra_trees()),
     ]
 }
 
@@ -216,7 +220,14 @@ fn other_subjects() {
 
 #[test]
 fn tree_subjects() {
-    for subject in &subjects()[6..] {
+    for subject in &subjects()[6..9] {
+        run(&**subject);
+    }
+}
+
+#[test]
+fn more_tree_subjects() {
+    for subject in &subjects()[9..] {
         run(&**subject);
     }
 }

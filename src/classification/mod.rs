@@ -4,6 +4,7 @@ pub mod boosting;
 pub mod decision_tree;
 pub mod forest;
 pub mod logistic;
+mod trees;
 
 pub use crate::kernel::tree::class_split::Criterion;
 pub use boosting::{
@@ -11,9 +12,9 @@ pub use boosting::{
 };
 pub use decision_tree::{
     Cuts, DecisionTree, DecisionTreeParams, Impurity, MissingValues, Pruning, PruningRule,
-    PruningStep,
+    PruningStep, TreeScorer,
 };
-pub use forest::{FeaturesPerNode, OutOfBag, RandomForest, RandomForestParams};
+pub use forest::{FeaturesPerNode, ForestScorer, OutOfBag, RandomForest, RandomForestParams};
 pub use logistic::{
     ClassWeights, Covariance, Inference, LogisticPath, LogisticPathParams, LogisticRegression,
     LogisticRegressionParams, RowScorer,

@@ -1,5 +1,7 @@
 //! Range checks of settings with one wording.
 
+use std::ops::RangeInclusive;
+
 use crate::error::{ErrorKind, Result};
 
 /// Checks settings of one estimator; the first that fails is the error.
@@ -62,6 +64,29 @@ impl Checker {
         self.require((0.0..=1.0).contains(&value), name, value, "within [0, 1]")
     }
 
+    /// A share of which something is left: within (0, 1].
+    pub(crate) fn share(self, name: &'static str, value: f64) -> Result<()> {
+        let holds = value > 0.0 && value <= 1.0;
+        self.require(holds, name, value, "within (0, 1]")
+    }
+
+    /// Something of both sides: within (0, 1).
+    pub(crate) fn inside_unit(self, name: &'static str, value: f64) -> Result<()> {
+        let holds = value > 0.0 && value < 1.0;
+        self.require(holds, name, value, "within (0, 1)")
+    }
+
+    /// A whole number within limits; `rule` is the range in words.
+    pub(crate) fn within(
+        self,
+        name: &'static str,
+        value: usize,
+        range: RangeInclusive<usize>,
+        rule: &'static str,
+    ) -> Result<()> {
+        self.require(range.contains(&value), name, value, rule)
+    }
+
     /// At least one.
     pub(crate) fn at_least_one(self, name: &'static str, value: usize) -> Result<()> {
         self.require(value >= 1, name, value, "at least 1")
@@ -87,5 +112,18 @@ mod tests {
         assert!(Checker::new("X").fraction("a", f64::NAN).is_err());
         assert!(Checker::new("X").not_negative("a", -0.0).is_ok());
         assert!(Checker::new("X").at_least_one("a", 0).is_err());
+        for (value, share, inside) in [
+            (0.0, false, false),
+            (0.5, true, true),
+            (1.0, true, false),
+            (f64::NAN, false, false),
+        ] {
+            assert_eq!(Checker::new("X").share("a", value).is_ok(), share);
+            assert_eq!(Checker::new("X").inside_unit("a", value).is_ok(), inside);
+        }
+        for (value, holds) in [(1, false), (2, true), (3, true), (4, false)] {
+            let found = Checker::new("X").within("a", value, 2..=3, "2 or 3");
+            assert_eq!(found.is_ok(), holds);
+        }
     }
 }

@@ -5,21 +5,15 @@ use galen::classification::boosting::{GradientBoostingParams, Growth};
 use galen::classification::logistic::ClassWeights;
 use galen::classification::{Direction, GradientBoosting};
 use galen::estimator::{
-    ClassLabel, Classify, Control, Model, ModelHeader, ParamGuard, PredictInplace, PredictRisk,
-    Saved, Summary, Term,
+    ClassLabel, Classify, Control, Model, ParamGuard, PredictRisk, Saved, TrainingRows,
 };
 use galen::matrix::PatientMatrix;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2};
 
-use crate::subject::{Fitted, Input, Subject, Task, Training, strict};
-
-#[derive(Clone)]
-pub struct Boosting {
-    name: &'static str,
-    params: GradientBoostingParams,
-}
+use crate::classifier::{self, Classifier, Settings};
+use crate::subject::{Described, Fitted, Input, Task, strict};
 
 /// Small enough for the battery. Rows may stand alone in a leaf, so that weights are repeated rows;
 /// no ridge, so that a constant factor of all weights falls out.
@@ -32,106 +26,33 @@ fn small() -> GradientBoostingParams {
         .l2(0.0)
 }
 
-pub fn best_first() -> Boosting {
-    Boosting {
-        name: "GradientBoosting",
-        params: small(),
-    }
+pub fn best_first() -> Classifier<GradientBoostingParams> {
+    Classifier::trees("GradientBoosting", small())
 }
 
-pub fn depth_first() -> Boosting {
-    Boosting {
-        name: "GradientBoosting, level by level",
-        params: small().growth(Growth::DepthFirst).max_depth(3),
-    }
+pub fn depth_first() -> Classifier<GradientBoostingParams> {
+    let params = small().growth(Growth::DepthFirst).max_depth(3);
+    Classifier::trees("GradientBoosting, level by level", params)
 }
 
-impl Boosting {
-    fn with(&self, params: GradientBoostingParams) -> Box<dyn Subject> {
-        Box::new(Self {
-            params,
-            ..self.clone()
-        })
+impl Settings for GradientBoostingParams {
+    type Model<L: ClassLabel> = GradientBoosting<L>;
+
+    fn with_event(self, event: &str) -> Self {
+        self.event(event)
     }
 
-    fn fit_any<L: ClassLabel>(
+    fn fit<L: ClassLabel, R: TrainingRows>(
         &self,
-        rows: Input<'_>,
-        labels: Array1<L>,
-        weights: Option<&[f32]>,
-        event: Option<&str>,
+        cohort: &DatasetBase<R, Array1<L>>,
         control: &Control,
-    ) -> Result<Box<dyn Fitted>> {
-        let params = match event {
-            Some(event) => self.params.clone().event(event),
-            None => self.params.clone(),
-        };
-        let params = params.check()?;
-        macro_rules! fit {
-            ($rows:expr) => {{
-                let cohort = DatasetBase::new($rows, labels);
-                let cohort = match weights {
-                    Some(weights) => cohort.with_weights(weights.to_vec().into()),
-                    None => cohort,
-                };
-                params.fit_with_control(&cohort, control)?
-            }};
-        }
-        Ok(match rows {
-            Input::Matrix(matrix) => Box::new(fit!(matrix.clone())),
-            Input::Array(array) => Box::new(fit!(array)),
-        })
-    }
-}
-
-impl Subject for Boosting {
-    fn name(&self) -> &'static str {
-        self.name
+    ) -> Result<GradientBoosting<L>> {
+        self.check_ref()?.fit_with_control(cohort, control)
     }
 
-    fn task(&self) -> Task {
-        Task::Classify
-    }
-
-    fn accepts_missing(&self) -> bool {
-        true
-    }
-
-    fn penalised(&self) -> bool {
-        true
-    }
-
-    fn trees(&self) -> bool {
-        true
-    }
-
-    fn fit_with(&self, training: &Training<'_, '_>, control: &Control) -> Result<Box<dyn Fitted>> {
-        let labels = training.target.iter().map(|y| *y == 1.0).collect();
-        self.fit_any::<bool>(training.rows, labels, training.weights, None, control)
-    }
-
-    fn fit_text(
-        &self,
-        rows: Input<'_>,
-        labels: &[String],
-        event: Option<&str>,
-    ) -> Option<Result<Box<dyn Fitted>>> {
-        let labels = Array1::from(labels.to_vec());
-        Some(self.fit_any::<String>(rows, labels, None, event, &Control::silent()))
-    }
-
-    fn stopped_early(&self) -> Option<Box<dyn Subject>> {
-        None
-    }
-
-    fn rebuilt(&self) -> Box<dyn Subject> {
-        let text = serde_json::to_string(&self.params).expect("settings are data");
-        self.with(serde_json::from_str(&text).expect("settings are data"))
-    }
-
-    fn refused(&self) -> Vec<(&'static str, Box<dyn Subject>)> {
-        let p = || self.params.clone();
-        let mut list: Vec<(&'static str, GradientBoostingParams)> = vec![
+    fn refused(&self) -> Vec<(&'static str, Self)> {
+        let p = || self.clone();
+        let mut list = vec![
             ("n_trees", p().n_trees(0)),
             ("n_trees", p().n_trees(usize::MAX)),
             ("max_leaves", p().max_leaves(1)),
@@ -161,29 +82,15 @@ impl Subject for Boosting {
             list.push(("l2", p().l2(bad)));
             let weights = ClassWeights::Given(1.0, bad);
             list.push(("class_weights", p().class_weights(weights)));
+            list.push(("class_weight", p().class_weight("true", bad)));
         }
-        list.into_iter()
-            .map(|(name, params)| (name, self.with(params)))
-            .collect()
-    }
-
-    fn load_bytes(&self, bytes: &[u8]) -> Result<Box<dyn Fitted>> {
-        let saved = Saved::<GradientBoosting>::from_bytes(bytes)?;
-        Ok(Box::new(saved.into_model()))
-    }
-
-    fn load_json(&self, text: &str) -> Result<Box<dyn Fitted>> {
-        let saved = Saved::<GradientBoosting>::from_json(text)?;
-        Ok(Box::new(saved.into_model()))
+        list
     }
 }
 
 impl<L: ClassLabel> Fitted for GradientBoosting<L> {
     fn predict(&self, rows: Input<'_>) -> Result<Vec<f64>> {
-        match rows {
-            Input::Matrix(matrix) => Ok(self.predict_risk(matrix)?.to_vec()),
-            Input::Array(array) => Ok(self.predict_risk(&array)?.to_vec()),
-        }
+        classifier::risks(self, rows)
     }
 
     fn decision(&self, rows: Input<'_>) -> Option<Result<Vec<f64>>> {
@@ -195,16 +102,11 @@ impl<L: ClassLabel> Fitted for GradientBoosting<L> {
     }
 
     fn probabilities(&self, rows: Input<'_>) -> Option<Result<Array2<f64>>> {
-        Some(match rows {
-            Input::Matrix(matrix) => self.predict_proba(matrix),
-            Input::Array(array) => self.predict_proba(&array),
-        })
+        classifier::probabilities(self, rows)
     }
 
     fn labels(&self, rows: &PatientMatrix) -> Option<Vec<String>> {
-        let mut labels: Array1<L> = self.default_target(rows);
-        self.predict_inplace(rows, &mut labels);
-        Some(labels.iter().map(ClassLabel::text).collect())
+        classifier::labels::<L>(self, rows)
     }
 
     /// Losses: features that divide the rows alike may stand for each other, and so may a leaf and
@@ -218,46 +120,6 @@ impl<L: ClassLabel> Fitted for GradientBoosting<L> {
 
     fn left_out(&self) -> Vec<String> {
         self.constant_features().to_vec()
-    }
-
-    fn separated(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn converged(&self) -> bool {
-        true
-    }
-
-    fn gap(&self) -> f64 {
-        0.0
-    }
-
-    fn has_inference(&self) -> bool {
-        false
-    }
-
-    fn header(&self) -> &ModelHeader {
-        Model::header(self)
-    }
-
-    fn terms(&self) -> Vec<Term> {
-        Summary::terms(self)
-    }
-
-    fn facts(&self) -> Vec<(String, String)> {
-        Summary::facts(self)
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        Summary::warnings(self)
-    }
-
-    fn to_json(&self) -> Result<String> {
-        Saved::new(self.clone()).to_json()
-    }
-
-    fn to_bytes(&self) -> Result<Vec<u8>> {
-        Saved::new(self.clone()).to_bytes()
     }
 }
 

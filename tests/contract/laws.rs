@@ -6,7 +6,9 @@ use linfa::dataset::AsSingleTargets;
 use ndarray::{Array2, Axis, Slice};
 
 use crate::data::{Data, b1, b2, b7, base, named, names, shuffled};
-use crate::subject::{Applies, Input, Subject, Task, Training, accepted, by_name, close, strict};
+use crate::subject::{
+    Applies, Input, Subject, Task, Training, accepted, by_name, close, refused, strict,
+};
 
 const YES: Applies = Applies::Yes;
 
@@ -110,7 +112,14 @@ fn counts(n: usize) -> Vec<f32> {
 pub fn c43(subject: &dyn Subject) -> Applies {
     let small = b7(subject.task()).rows(&(0..900).collect::<Vec<_>>());
     for data in [base(subject.task()), small] {
-        let weights = counts(data.y.len());
+        let mut weights = counts(data.y.len());
+        if !subject.accepts_weights() {
+            refused(subject.fit_weighted(data.input(), &data.y, &weights));
+            // Presence and absence are no weights.
+            weights
+                .iter_mut()
+                .for_each(|weight| *weight = weight.min(1.0));
+        }
         let repeated: Vec<usize> = (0..data.y.len())
             .flat_map(|row| std::iter::repeat_n(row, weights[row] as usize))
             .collect();
@@ -138,7 +147,12 @@ pub fn c43(subject: &dyn Subject) -> Applies {
     YES
 }
 
+const UNWEIGHTED: Applies = Applies::No("weights other than 0 and 1 are refused");
+
 pub fn c44(subject: &dyn Subject) -> Applies {
+    if !subject.accepts_weights() {
+        return UNWEIGHTED;
+    }
     let data = base(subject.task());
     let weights: Vec<f32> = (0..data.y.len())
         .map(|row| 1.0 + (row % 4) as f32)
@@ -153,6 +167,9 @@ pub fn c44(subject: &dyn Subject) -> Applies {
 }
 
 pub fn c45(subject: &dyn Subject) -> Applies {
+    if !subject.accepts_weights() {
+        return UNWEIGHTED;
+    }
     let data = base(subject.task());
     let plain = accepted(subject.fit(data.input(), &data.y));
     let weights: Vec<f32> = (0..data.y.len())

@@ -2,16 +2,12 @@
 
 use galen::Result;
 use galen::design::{Impute, Preparation};
-use galen::estimator::{
-    Control, Model, ModelHeader, ParamGuard, PredictInplace, Regress, Saved, Summary, Term,
-};
-use galen::matrix::PatientMatrix;
+use galen::estimator::{Control, ParamGuard, PredictInplace, Regress, Saved};
 use galen::regression::LinearRegression;
 use galen::regression::linear::{Covariance, LinearRegressionParams};
-use linfa::DatasetBase;
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 
-use crate::subject::{Fitted, Input, Subject, Task, Training};
+use crate::subject::{Fitted, Input, Subject, Task, Training, cohort};
 
 #[derive(Clone)]
 pub struct Linear {
@@ -64,35 +60,15 @@ impl Subject for Linear {
 
     fn fit_with(&self, training: &Training<'_, '_>, control: &Control) -> Result<Box<dyn Fitted>> {
         let target = Array1::from(training.target.to_vec());
-        macro_rules! fit {
-            ($rows:expr) => {{
-                let cohort = DatasetBase::new($rows, target);
-                let cohort = match training.weights {
-                    Some(weights) => cohort.with_weights(weights.to_vec().into()),
-                    None => cohort,
-                };
-                self.params
-                    .check_ref()?
-                    .fit_with_control(&cohort, control)?
-            }};
-        }
+        let (params, weights) = (self.params.check_ref()?, training.weights);
         Ok(Box::new(match training.rows {
-            Input::Matrix(matrix) => fit!(matrix.clone()),
-            Input::Array(array) => fit!(array),
+            Input::Matrix(matrix) => {
+                params.fit_with_control(&cohort(matrix.clone(), target, weights), control)?
+            }
+            Input::Array(array) => {
+                params.fit_with_control(&cohort(array, target, weights), control)?
+            }
         }))
-    }
-
-    fn fit_text(
-        &self,
-        _: Input<'_>,
-        _: &[String],
-        _: Option<&str>,
-    ) -> Option<Result<Box<dyn Fitted>>> {
-        None
-    }
-
-    fn stopped_early(&self) -> Option<Box<dyn Subject>> {
-        None
     }
 
     fn rebuilt(&self) -> Box<dyn Subject> {
@@ -144,18 +120,6 @@ impl Fitted for LinearRegression {
         Ok(values.to_vec())
     }
 
-    fn decision(&self, _: Input<'_>) -> Option<Result<Vec<f64>>> {
-        None
-    }
-
-    fn probabilities(&self, _: Input<'_>) -> Option<Result<Array2<f64>>> {
-        None
-    }
-
-    fn labels(&self, _: &PatientMatrix) -> Option<Vec<String>> {
-        None
-    }
-
     fn parameters(&self) -> Vec<(String, f64)> {
         let mut list = vec![("(intercept)".to_string(), self.intercept())];
         list.extend(
@@ -170,43 +134,7 @@ impl Fitted for LinearRegression {
         self.aliased().to_vec()
     }
 
-    fn separated(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn converged(&self) -> bool {
-        true
-    }
-
-    fn gap(&self) -> f64 {
-        0.0
-    }
-
     fn has_inference(&self) -> bool {
         true
-    }
-
-    fn header(&self) -> &ModelHeader {
-        Model::header(self)
-    }
-
-    fn terms(&self) -> Vec<Term> {
-        Summary::terms(self)
-    }
-
-    fn facts(&self) -> Vec<(String, String)> {
-        Summary::facts(self)
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        Summary::warnings(self)
-    }
-
-    fn to_json(&self) -> Result<String> {
-        Saved::new(self.clone()).to_json()
-    }
-
-    fn to_bytes(&self) -> Result<Vec<u8>> {
-        Saved::new(self.clone()).to_bytes()
     }
 }

@@ -4,251 +4,134 @@ use galen::Result;
 use galen::classification::LogisticRegression;
 use galen::classification::logistic::{ClassWeights, LogisticPathParams, LogisticRegressionParams};
 use galen::design::{Impute, Preparation};
-use galen::estimator::{
-    ClassLabel, Classify, Cohort, Control, Model, ModelHeader, ParamGuard, PredictInplace,
-    PredictRisk, Saved, Summary, Term,
-};
+use galen::estimator::{ClassLabel, Cohort, Control, ParamGuard, PredictRisk, TrainingRows};
 use galen::matrix::PatientMatrix;
 use linfa::DatasetBase;
 use ndarray::{Array1, Array2};
 
-use crate::subject::{Fitted, Input, Subject, Task, Training};
+use crate::classifier::{self, Classifier, Settings};
+use crate::subject::{Fitted, Input};
 
-#[derive(Clone)]
-enum Settings {
-    One(LogisticRegressionParams),
-    Path(LogisticPathParams),
+pub fn unpenalised() -> Classifier<LogisticRegressionParams> {
+    Classifier::linear("LogisticRegression", LogisticRegression::params(), false)
 }
 
-#[derive(Clone)]
-pub struct Logistic {
-    name: &'static str,
-    penalised: bool,
-    settings: Settings,
+pub fn ridge() -> Classifier<LogisticRegressionParams> {
+    let params = LogisticRegression::params().strength(0.02);
+    Classifier::linear("LogisticRegression, ridge", params, true)
 }
 
-pub fn unpenalised() -> Logistic {
-    Logistic {
-        name: "LogisticRegression",
-        penalised: false,
-        settings: Settings::One(LogisticRegression::params()),
-    }
+pub fn elastic_net() -> Classifier<LogisticRegressionParams> {
+    let params = LogisticRegression::params().strength(0.02).l1_ratio(0.5);
+    Classifier::linear("LogisticRegression, elastic net", params, true)
 }
 
-pub fn ridge() -> Logistic {
-    Logistic {
-        name: "LogisticRegression, ridge",
-        penalised: true,
-        settings: Settings::One(LogisticRegression::params().strength(0.02)),
-    }
+pub fn path() -> Classifier<LogisticPathParams> {
+    let params = LogisticRegression::path()
+        .n_strengths(6)
+        .min_ratio(0.05)
+        .tolerance(1e-10);
+    Classifier::linear("LogisticPath, its last strength", params, true)
 }
 
-pub fn elastic_net() -> Logistic {
-    Logistic {
-        name: "LogisticRegression, elastic net",
-        penalised: true,
-        settings: Settings::One(LogisticRegression::params().strength(0.02).l1_ratio(0.5)),
-    }
+/// A constant that is none, and levels without rows.
+fn bad_preparations() -> [(&'static str, Preparation); 2] {
+    let plain = Preparation::default;
+    [
+        ("impute", plain().impute(Impute::Constant(f64::NAN))),
+        ("min_level_rows", plain().min_level_rows(0)),
+    ]
 }
 
-pub fn path() -> Logistic {
-    Logistic {
-        name: "LogisticPath, its last strength",
-        penalised: true,
-        settings: Settings::Path(
-            LogisticRegression::path()
-                .n_strengths(6)
-                .min_ratio(0.05)
-                .tolerance(1e-10),
-        ),
-    }
-}
+impl Settings for LogisticRegressionParams {
+    type Model<L: ClassLabel> = LogisticRegression<L>;
 
-impl Logistic {
-    fn with(&self, settings: Settings) -> Box<dyn Subject> {
-        Box::new(Self {
-            settings,
-            ..self.clone()
-        })
+    fn with_event(self, event: &str) -> Self {
+        self.event(event)
     }
 
-    fn fit_any<L: ClassLabel>(
+    fn fit<L: ClassLabel, R: TrainingRows>(
         &self,
-        rows: Input<'_>,
-        labels: Array1<L>,
-        weights: Option<&[f32]>,
-        event: Option<&str>,
+        cohort: &DatasetBase<R, Array1<L>>,
         control: &Control,
-    ) -> Result<Box<dyn Fitted>> {
-        macro_rules! fit {
-            ($rows:expr) => {{
-                let cohort = DatasetBase::new($rows, labels);
-                let cohort = match weights {
-                    Some(weights) => cohort.with_weights(weights.to_vec().into()),
-                    None => cohort,
-                };
-                match &self.settings {
-                    Settings::One(params) => {
-                        let params = match event {
-                            Some(event) => params.clone().event(event),
-                            None => params.clone(),
-                        };
-                        params.check()?.fit_with_control(&cohort, control)?
-                    }
-                    Settings::Path(params) => {
-                        let params = match event {
-                            Some(event) => params.clone().event(event),
-                            None => params.clone(),
-                        };
-                        let path = params.check()?.fit_with_control(&cohort, control)?;
-                        path.models()[path.models().len() - 1].clone()
-                    }
-                }
-            }};
+    ) -> Result<LogisticRegression<L>> {
+        self.check_ref()?.fit_with_control(cohort, control)
+    }
+
+    fn refused(&self) -> Vec<(&'static str, Self)> {
+        let p = || self.clone();
+        let mut list = vec![("max_iterations", p().max_iterations(0))];
+        for bad in [-1.0, f64::NAN, f64::INFINITY] {
+            list.push(("strength", p().strength(bad)));
         }
-        Ok(match rows {
-            Input::Matrix(matrix) => Box::new(fit!(matrix.clone())),
-            Input::Array(array) => Box::new(fit!(array)),
-        })
+        for bad in [-0.1, 1.1, f64::NAN] {
+            list.push(("l1_ratio", p().l1_ratio(bad)));
+        }
+        for bad in [0.0, 1.0, -1.0, f64::NAN] {
+            list.push(("level", p().level(bad)));
+        }
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            list.push(("tolerance", p().tolerance(bad)));
+            let weights = ClassWeights::Given(1.0, bad);
+            list.push(("class_weights", p().class_weights(weights)));
+        }
+        for (name, bad) in bad_preparations() {
+            list.push((name, p().preparation(bad)));
+        }
+        list
+    }
+
+    fn stopped_early(&self) -> Option<Self> {
+        Some(self.clone().max_iterations(1))
     }
 }
 
-impl Subject for Logistic {
-    fn name(&self) -> &'static str {
-        self.name
+/// Stands for the end of its path.
+impl Settings for LogisticPathParams {
+    type Model<L: ClassLabel> = LogisticRegression<L>;
+
+    fn with_event(self, event: &str) -> Self {
+        self.event(event)
     }
 
-    fn task(&self) -> Task {
-        Task::Classify
-    }
-
-    fn accepts_missing(&self) -> bool {
-        true
-    }
-
-    fn penalised(&self) -> bool {
-        self.penalised
-    }
-
-    fn fit_with(&self, training: &Training<'_, '_>, control: &Control) -> Result<Box<dyn Fitted>> {
-        let labels = training.target.iter().map(|y| *y == 1.0).collect();
-        self.fit_any::<bool>(training.rows, labels, training.weights, None, control)
-    }
-
-    fn fit_text(
+    fn fit<L: ClassLabel, R: TrainingRows>(
         &self,
-        rows: Input<'_>,
-        labels: &[String],
-        event: Option<&str>,
-    ) -> Option<Result<Box<dyn Fitted>>> {
-        let labels = Array1::from(labels.to_vec());
-        Some(self.fit_any::<String>(rows, labels, None, event, &Control::silent()))
+        cohort: &DatasetBase<R, Array1<L>>,
+        control: &Control,
+    ) -> Result<LogisticRegression<L>> {
+        let path = self.check_ref()?.fit_with_control(cohort, control)?;
+        Ok(path.models()[path.models().len() - 1].clone())
     }
 
-    fn stopped_early(&self) -> Option<Box<dyn Subject>> {
-        Some(self.with(match &self.settings {
-            Settings::One(params) => Settings::One(params.clone().max_iterations(1)),
-            Settings::Path(params) => Settings::Path(params.clone().max_iterations(1)),
-        }))
-    }
-
-    fn rebuilt(&self) -> Box<dyn Subject> {
-        self.with(match &self.settings {
-            Settings::One(params) => {
-                let text = serde_json::to_string(params).expect("settings are data");
-                Settings::One(serde_json::from_str(&text).expect("settings are data"))
-            }
-            Settings::Path(params) => {
-                let text = serde_json::to_string(params).expect("settings are data");
-                Settings::Path(serde_json::from_str(&text).expect("settings are data"))
-            }
-        })
-    }
-
-    fn refused(&self) -> Vec<(&'static str, Box<dyn Subject>)> {
-        let constant = Preparation::default().impute(Impute::Constant(f64::NAN));
-        let rare = Preparation::default().min_level_rows(0);
-        let mut list: Vec<(&'static str, Settings)> = Vec::new();
-        match &self.settings {
-            Settings::One(params) => {
-                for bad in [-1.0, f64::NAN, f64::INFINITY] {
-                    list.push(("strength", Settings::One(params.clone().strength(bad))));
-                }
-                for bad in [-0.1, 1.1, f64::NAN] {
-                    list.push(("l1_ratio", Settings::One(params.clone().l1_ratio(bad))));
-                }
-                for bad in [0.0, 1.0, -1.0, f64::NAN] {
-                    list.push(("level", Settings::One(params.clone().level(bad))));
-                }
-                for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-                    list.push(("tolerance", Settings::One(params.clone().tolerance(bad))));
-                    let weights = ClassWeights::Given(1.0, bad);
-                    list.push((
-                        "class_weights",
-                        Settings::One(params.clone().class_weights(weights)),
-                    ));
-                }
-                list.push((
-                    "max_iterations",
-                    Settings::One(params.clone().max_iterations(0)),
-                ));
-                list.push((
-                    "impute",
-                    Settings::One(params.clone().preparation(constant)),
-                ));
-                list.push((
-                    "min_level_rows",
-                    Settings::One(params.clone().preparation(rare)),
-                ));
-            }
-            Settings::Path(params) => {
-                for bad in [0.0, 1.0, f64::NAN, -1.0] {
-                    list.push(("min_ratio", Settings::Path(params.clone().min_ratio(bad))));
-                }
-                for bad in [
-                    vec![],
-                    vec![0.0],
-                    vec![0.1, 0.2],
-                    vec![f64::NAN],
-                    vec![0.1, 0.1],
-                ] {
-                    list.push(("strengths", Settings::Path(params.clone().strengths(bad))));
-                }
-                list.push(("n_strengths", Settings::Path(params.clone().n_strengths(0))));
-                list.push(("l1_ratio", Settings::Path(params.clone().l1_ratio(2.0))));
-                list.push(("tolerance", Settings::Path(params.clone().tolerance(0.0))));
-                list.push((
-                    "max_iterations",
-                    Settings::Path(params.clone().max_iterations(0)),
-                ));
-                list.push((
-                    "impute",
-                    Settings::Path(params.clone().preparation(constant)),
-                ));
-            }
+    fn refused(&self) -> Vec<(&'static str, Self)> {
+        let p = || self.clone();
+        let mut list = vec![
+            ("n_strengths", p().n_strengths(0)),
+            ("l1_ratio", p().l1_ratio(2.0)),
+            ("tolerance", p().tolerance(0.0)),
+            ("max_iterations", p().max_iterations(0)),
+        ];
+        for bad in [0.0, 1.0, f64::NAN, -1.0] {
+            list.push(("min_ratio", p().min_ratio(bad)));
         }
-        list.into_iter()
-            .map(|(name, settings)| (name, self.with(settings)))
-            .collect()
+        let lists: [&[f64]; 5] = [&[], &[0.0], &[0.1, 0.2], &[f64::NAN], &[0.1, 0.1]];
+        for bad in lists {
+            list.push(("strengths", p().strengths(bad)));
+        }
+        for (name, bad) in bad_preparations() {
+            list.push((name, p().preparation(bad)));
+        }
+        list
     }
 
-    fn load_bytes(&self, bytes: &[u8]) -> Result<Box<dyn Fitted>> {
-        let saved = Saved::<LogisticRegression>::from_bytes(bytes)?;
-        Ok(Box::new(saved.into_model()))
-    }
-
-    fn load_json(&self, text: &str) -> Result<Box<dyn Fitted>> {
-        let saved = Saved::<LogisticRegression>::from_json(text)?;
-        Ok(Box::new(saved.into_model()))
+    fn stopped_early(&self) -> Option<Self> {
+        Some(self.clone().max_iterations(1))
     }
 }
 
 impl<L: ClassLabel> Fitted for LogisticRegression<L> {
     fn predict(&self, rows: Input<'_>) -> Result<Vec<f64>> {
-        match rows {
-            Input::Matrix(matrix) => Ok(self.predict_risk(matrix)?.to_vec()),
-            Input::Array(array) => Ok(self.predict_risk(&array)?.to_vec()),
-        }
+        classifier::risks(self, rows)
     }
 
     fn decision(&self, rows: Input<'_>) -> Option<Result<Vec<f64>>> {
@@ -260,16 +143,11 @@ impl<L: ClassLabel> Fitted for LogisticRegression<L> {
     }
 
     fn probabilities(&self, rows: Input<'_>) -> Option<Result<Array2<f64>>> {
-        Some(match rows {
-            Input::Matrix(matrix) => self.predict_proba(matrix),
-            Input::Array(array) => self.predict_proba(&array),
-        })
+        classifier::probabilities(self, rows)
     }
 
     fn labels(&self, rows: &PatientMatrix) -> Option<Vec<String>> {
-        let mut labels: Array1<L> = self.default_target(rows);
-        self.predict_inplace(rows, &mut labels);
-        Some(labels.iter().map(ClassLabel::text).collect())
+        classifier::labels::<L>(self, rows)
     }
 
     fn parameters(&self) -> Vec<(String, f64)> {
@@ -300,30 +178,6 @@ impl<L: ClassLabel> Fitted for LogisticRegression<L> {
 
     fn has_inference(&self) -> bool {
         self.inference().is_ok()
-    }
-
-    fn header(&self) -> &ModelHeader {
-        Model::header(self)
-    }
-
-    fn terms(&self) -> Vec<Term> {
-        Summary::terms(self)
-    }
-
-    fn facts(&self) -> Vec<(String, String)> {
-        Summary::facts(self)
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        Summary::warnings(self)
-    }
-
-    fn to_json(&self) -> Result<String> {
-        Saved::new(self.clone()).to_json()
-    }
-
-    fn to_bytes(&self) -> Result<Vec<u8>> {
-        Saved::new(self.clone()).to_bytes()
     }
 }
 

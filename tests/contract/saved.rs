@@ -18,7 +18,8 @@ fn rich(subject: &dyn Subject) -> (PatientMatrix, Box<dyn Fitted>) {
         x[(9, 0)] = f64::NAN;
     }
     let matrix = crate::data::named(&x, &crate::data::names(x.ncols()));
-    let wards = (0..n).map(|row| Some(["east", "north", "west"][row % 7 % 3]));
+    let n_levels = if subject.many_levels() { 3 } else { 2 };
+    let wards = (0..n).map(|row| Some(["east", "north", "west"][row % 7 % n_levels]));
     let matrix = matrix
         .with_column(Feature::category("ward"), Column::categorical(wards))
         .and_then(|matrix| {

@@ -9,7 +9,7 @@ use galen::estimator::{Cohort, Control, Fit, ParamGuard};
 use galen::matrix::{Binary, Column, Feature, PatientMatrix, Schema};
 
 use crate::data::{Recurrence, b7};
-use crate::subject::{Fitted, Task, by_name, close, strict};
+use crate::subject::{Described, Task, by_name, close, strict};
 
 pub const OPEN: Disclosure = Disclosure {
     smallest_count: 1,

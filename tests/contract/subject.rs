@@ -1,9 +1,11 @@
 //! What the checks need of an estimator.
 
 use galen::Result;
-use galen::estimator::{Control, ModelHeader, Term};
+use galen::estimator::{Control, Model, ModelHeader, Persist, Saved, Summary, Term};
 use galen::matrix::PatientMatrix;
-use ndarray::{Array2, ArrayView2};
+use linfa::DatasetBase;
+use linfa::dataset::Records;
+use ndarray::{Array1, Array2, ArrayView2};
 
 /// Whether a check was run.
 pub enum Applies {
@@ -38,6 +40,14 @@ pub trait Subject: Sync {
     fn task(&self) -> Task;
     /// Missing numbers are imputed or native.
     fn accepts_missing(&self) -> bool;
+    /// Row weights are honoured; where not, they are refused.
+    fn accepts_weights(&self) -> bool {
+        true
+    }
+    /// Categories may have any number of levels; where not, two.
+    fn many_levels(&self) -> bool {
+        true
+    }
     /// Identified at any width.
     fn penalised(&self) -> bool;
     /// Trees: cuts by rank instead of a slope for every column, and any number of classes.
@@ -49,12 +59,16 @@ pub trait Subject: Sync {
     /// Fits text labels; `None` where the target is a number.
     fn fit_text(
         &self,
-        rows: Input<'_>,
-        labels: &[String],
-        event: Option<&str>,
-    ) -> Option<Result<Box<dyn Fitted>>>;
-    /// The same estimator stopped after one step.
-    fn stopped_early(&self) -> Option<Box<dyn Subject>>;
+        _rows: Input<'_>,
+        _labels: &[String],
+        _event: Option<&str>,
+    ) -> Option<Result<Box<dyn Fitted>>> {
+        None
+    }
+    /// The same estimator stopped after one step; `None` where there are no steps.
+    fn stopped_early(&self) -> Option<Box<dyn Subject>> {
+        None
+    }
     /// The same estimator from its settings written and read again.
     fn rebuilt(&self) -> Box<dyn Subject>;
     /// The same estimator with one bad setting, and the name that the error must hold.
@@ -92,31 +106,89 @@ pub trait Subject: Sync {
     }
 }
 
-pub trait Fitted: Send + Sync {
+pub trait Fitted: Described + Send + Sync {
     /// One number per row: risk of the event, or the value.
     fn predict(&self, rows: Input<'_>) -> Result<Vec<f64>>;
     /// Log-odds where there are classes.
-    fn decision(&self, rows: Input<'_>) -> Option<Result<Vec<f64>>>;
-    fn probabilities(&self, rows: Input<'_>) -> Option<Result<Array2<f64>>>;
+    fn decision(&self, _: Input<'_>) -> Option<Result<Vec<f64>>> {
+        None
+    }
+    fn probabilities(&self, _: Input<'_>) -> Option<Result<Array2<f64>>> {
+        None
+    }
     /// Predicted labels as text.
-    fn labels(&self, rows: &PatientMatrix) -> Option<Vec<String>>;
-    /// Intercept and coefficients by name, in original units.
+    fn labels(&self, _: &PatientMatrix) -> Option<Vec<String>> {
+        None
+    }
+    /// Intercept and coefficients by name, in original units; of trees what does not change where
+    /// features stand for each other.
     fn parameters(&self) -> Vec<(String, f64)>;
     /// Columns left out as constant or dependent.
     fn left_out(&self) -> Vec<String>;
     /// Columns along which the classes are separated.
-    fn separated(&self) -> Vec<String>;
-    fn converged(&self) -> bool;
+    fn separated(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn converged(&self) -> bool {
+        true
+    }
     /// Slope left, 0 for closed forms.
-    fn gap(&self) -> f64;
+    fn gap(&self) -> f64 {
+        0.0
+    }
     /// Whether standard errors are given.
-    fn has_inference(&self) -> bool;
+    fn has_inference(&self) -> bool {
+        false
+    }
+}
+
+/// What every fitted model says of itself, and writes.
+pub trait Described {
     fn header(&self) -> &ModelHeader;
     fn terms(&self) -> Vec<Term>;
     fn facts(&self) -> Vec<(String, String)>;
     fn warnings(&self) -> Vec<String>;
     fn to_json(&self) -> Result<String>;
     fn to_bytes(&self) -> Result<Vec<u8>>;
+}
+
+impl<M: Model + Summary + Persist + Clone> Described for M {
+    fn header(&self) -> &ModelHeader {
+        Model::header(self)
+    }
+
+    fn terms(&self) -> Vec<Term> {
+        Summary::terms(self)
+    }
+
+    fn facts(&self) -> Vec<(String, String)> {
+        Summary::facts(self)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        Summary::warnings(self)
+    }
+
+    fn to_json(&self) -> Result<String> {
+        Saved::new(self.clone()).to_json()
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        Saved::new(self.clone()).to_bytes()
+    }
+}
+
+/// Rows with a target, and with weights where there are any.
+pub fn cohort<R: Records, E>(
+    rows: R,
+    target: Array1<E>,
+    weights: Option<&[f32]>,
+) -> DatasetBase<R, Array1<E>> {
+    let cohort = DatasetBase::new(rows, target);
+    match weights {
+        Some(weights) => cohort.with_weights(weights.to_vec().into()),
+        None => cohort,
+    }
 }
 
 /// `|a - b| <= r max(1, |b|)` for every element.

@@ -2,47 +2,32 @@
 
 use super::model::Wire;
 use super::params::NAME;
-use crate::error::{ErrorKind, Result};
+use crate::classification::trees::check::{Claims, asks_in_kind, refuse};
+use crate::error::Result;
 use crate::estimator::ClassLabel;
-use crate::kernel::tree::flat::NO_SET;
 
 impl<L: ClassLabel> Wire<L> {
-    pub(super) fn check(&self) -> Result<()> {
-        let refuse = |what: &str| Err(ErrorKind::Saved(format!("{NAME}: {what}")).into());
-        let header = &self.header;
-        if header.estimator != NAME {
-            return refuse("another estimator in the header");
+    pub(super) fn check_all(&self) -> Result<()> {
+        Claims {
+            name: NAME,
+            header: &self.header,
+            settings: self.params.check_all(),
+            seed: self.params.seed,
+            binner: &self.binner,
+            classes: &self.classes,
+            event: self.event_named.then_some(self.modelled as usize),
+            constant: &self.constant,
         }
-        if let Err(error) = self.params.check_all() {
-            return refuse(&error.to_string());
+        .check()?;
+        let two = self.classes.len() == 2;
+        if self.modelled > u32::from(two) {
+            return refuse(NAME, "the modelled class is not one of two");
         }
-        self.binner.check()?;
-        let schema = &self.binner.schema;
-        if header.schema != *schema || schema.is_empty() {
-            return refuse("header and bins have different features, or none");
-        }
-        let sorted = self.classes.windows(2).all(|pair| pair[0] < pair[1]);
-        let n_classes = self.classes.len();
-        if n_classes < 2 || !sorted {
-            return refuse("two classes or more in sorted order expected");
-        }
-        let two = n_classes == 2;
-        if self.modelled > u32::from(two) || (self.event_named && !two) {
-            return refuse("the modelled class is not one of two");
-        }
-        let texts: Vec<String> = self.classes.iter().map(ClassLabel::text).collect();
-        let event = || texts.get(self.modelled as usize).cloned();
-        if texts != header.classes || header.positional != self.binner.positional {
-            return refuse("header and model disagree");
-        }
-        if header.event != self.event_named.then(event).flatten()
-            || header.n_events.is_some() != self.event_named
-            || header.seed != self.params.seed
-        {
-            return refuse("header and model name different events or seeds");
-        }
-        if self.base.len() != if two { 1 } else { n_classes } {
-            return refuse("one raw score for two classes, else one for every class expected");
+        if self.base.len() != if two { 1 } else { self.classes.len() } {
+            return refuse(
+                NAME,
+                "one raw score for two classes, else one for every class expected",
+            );
         }
         self.check_trees()?;
         let n_iterations = self.trees.len() / self.base.len();
@@ -56,41 +41,34 @@ impl<L: ClassLabel> Wire<L> {
             || (!self.validation_loss.is_empty()
                 && self.validation_loss.len() != self.train_loss.len())
         {
-            return refuse("a finite loss for every iteration expected");
-        }
-        let is_feature = |name: &String| schema.position(name).is_some();
-        if !self.constant.iter().all(is_feature) {
-            return refuse("a constant feature is not among the features");
+            return refuse(NAME, "a finite loss for every iteration expected");
         }
         Ok(())
     }
 
     fn check_trees(&self) -> Result<()> {
-        let refuse = |what: &str| Err(ErrorKind::Saved(format!("{NAME}: {what}")).into());
         if !self.trees.len().is_multiple_of(self.base.len()) {
-            return refuse("a tree for every output expected");
+            return refuse(NAME, "a tree for every output expected");
         }
-        let features = self.binner.schema.features();
+        let schema = &self.binner.schema;
         // No row's score is larger than these sums, hence every score is finite.
         let mut reach: f64 = self.base.iter().map(|base| base.abs()).sum();
         let mut gain = 0.0;
         for tree in &self.trees {
-            tree.check(features.len())?;
+            tree.check(schema.len())?;
             if tree.n_outputs != 1 {
-                return refuse("trees of one value expected");
+                return refuse(NAME, "trees of one value expected");
             }
             for node in tree.nodes.iter().filter(|node| !node.is_leaf()) {
-                let by_levels = node.set != NO_SET;
-                let feature = features.get(node.feature as usize);
-                if feature.is_none_or(|f| f.kind().is_categorical() != by_levels) {
-                    return refuse("a cut of another kind than its feature");
+                if !asks_in_kind(node, schema) {
+                    return refuse(NAME, "a cut of another kind than its feature");
                 }
                 gain += node.gain.abs();
             }
             reach += tree.values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
         }
         if !reach.is_finite() || !gain.is_finite() {
-            return refuse("values so large that their sums are not finite");
+            return refuse(NAME, "values so large that their sums are not finite");
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use linfa::traits::Fit;
 
 use super::model::{GradientBoosting, Wire};
 use super::params::{GradientBoostingValidParams, NAME};
-use super::target::{Outcome, class_factors, draw_numbers, present, validation_rows};
+use super::target::{Outcome, draw_numbers, validation_rows};
+use crate::classification::trees::classes::present;
 use crate::design::align::{cut_sparse, lay_out, schema_of};
 use crate::design::binned::{BinnedDesign, Binner, MISSING};
 use crate::error::{Error, ErrorKind, Result};
@@ -92,7 +93,7 @@ impl<L: ClassLabel> GradientBoosting<L> {
         params.n_trees = self.n_iterations().saturating_add(n_trees);
         params.check_all()?;
         params.n_trees = n_trees;
-        fit_cohort(&params, Some(&self.wire), cohort, control)
+        fit_cohort(&params, Some(&*self.wire), cohort, control)
     }
 }
 
@@ -201,10 +202,8 @@ where
     let design = binner.apply(source)?;
     let draws = (settings.row_share < 1.0).then(|| draw_numbers(rows));
     let mut sides = sides(design, &outcome, weights, validated.as_deref(), draws)?;
-    let factors = class_factors(
-        params.class_weights,
-        &sides.train.totals(outcome.n_classes()),
-    )?;
+    let totals = sides.train.totals(outcome.n_classes());
+    let factors = params.weighting().factors(&outcome.names(), 1, &totals)?;
     sides.train.weigh(&factors);
     if let Some(validation) = &mut sides.validation {
         validation.weigh(&factors);

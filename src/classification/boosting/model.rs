@@ -2,12 +2,14 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::params::{GradientBoostingParams, GradientBoostingValidParams, NAME};
-use crate::classification::logistic::ClassWeights;
+use crate::classification::trees::close::{close_numbers, close_trees, same_names};
+use crate::classification::trees::held::{Form, Held};
+use crate::classification::trees::told;
 use crate::design::binned::Binner;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::estimator::{ClassLabel, Model, ModelHeader, Persist, Summary, Term};
 use crate::kernel::tree::flat::Tree;
 use crate::kernel::tree::walk::Forest;
@@ -30,12 +32,10 @@ use crate::kernel::tree::walk::Forest;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, PartialEq, Deserialize)]
-#[serde(try_from = "Wire<L>", bound = "L: ClassLabel")]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent, bound = "L: ClassLabel")]
 pub struct GradientBoosting<L: ClassLabel = bool> {
-    pub(super) wire: Wire<L>,
-    /// The trees of `wire`, laid out for walking.
-    pub(super) forest: Forest,
+    pub(super) wire: Held<Wire<L>>,
 }
 
 /// Plain data of the model; every invariant is checked before it becomes one.
@@ -64,17 +64,15 @@ pub(super) struct Wire<L: ClassLabel> {
     pub(super) constant: Vec<String>,
 }
 
-impl<L: ClassLabel> Serialize for GradientBoosting<L> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        self.wire.serialize(serializer)
+impl<L: ClassLabel> Form for Wire<L> {
+    type Layout = Forest;
+
+    fn check(&self) -> Result<()> {
+        self.check_all()
     }
-}
 
-impl<L: ClassLabel> TryFrom<Wire<L>> for GradientBoosting<L> {
-    type Error = Error;
-
-    fn try_from(wire: Wire<L>) -> Result<Self> {
-        Self::of(wire)
+    fn lay_out(&self) -> Self::Layout {
+        Forest::new(&self.base, &self.trees)
     }
 }
 
@@ -82,17 +80,18 @@ impl<L: ClassLabel> Persist for GradientBoosting<L> {
     const KIND: &'static str = "gradient-boosting";
 
     fn check(&self) -> Result<()> {
-        self.wire.check()
+        self.wire.check_all()
     }
 }
 
 impl<L: ClassLabel> fmt::Debug for GradientBoosting<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(NAME)
-            .field("n_features", &self.wire.binner.schema.len())
-            .field("n_classes", &self.wire.classes.len())
-            .field("n_trees", &self.n_trees())
-            .finish_non_exhaustive()
+        let sizes = [
+            ("n_features", self.wire.binner.schema.len()),
+            ("n_classes", self.wire.classes.len()),
+            ("n_trees", self.n_trees()),
+        ];
+        told::debug(f, NAME, sizes)
     }
 }
 
@@ -125,11 +124,10 @@ impl GradientBoosting {
 }
 
 impl<L: ClassLabel> GradientBoosting<L> {
-    /// The model of checked data.
+    /// The model of these data, once they are checked.
     pub(super) fn of(wire: Wire<L>) -> Result<Self> {
-        wire.check()?;
-        let forest = Forest::new(&wire.base, &wire.trees);
-        Ok(Self { wire, forest })
+        let wire = Held::new(wire)?;
+        Ok(Self { wire })
     }
 
     /// Classes in the order of the columns of [`Classify::predict_proba`](crate::estimator::Classify::predict_proba).
@@ -246,24 +244,8 @@ impl<L: ClassLabel> Summary for GradientBoosting<L> {
 
     fn warnings(&self) -> Vec<String> {
         let wire = &self.wire;
-        let mut warnings = Vec::new();
-        if !wire.constant.is_empty() {
-            warnings.push(format!(
-                "left out as constant: {}",
-                wire.constant.join(", ")
-            ));
-        }
-        if wire.trees.iter().all(|tree| tree.nodes.len() == 1) {
-            warnings.push(
-                "no tree has a cut: every row gets the same answer (few rows for \
-                 `min_leaf_rows`, or features without effect)"
-                    .into(),
-            );
-        }
-        if wire.params.class_weights != ClassWeights::None {
-            warnings.push("class weights: probabilities are not calibrated to the data".into());
-        }
-        warnings
+        let weighted = wire.params.weighting().is_some();
+        told::warnings(&wire.constant, told::no_cut(&wire.trees), weighted)
     }
 }
 
@@ -297,27 +279,10 @@ fn close<L: ClassLabel>(
     b: &GradientBoosting<L>,
     same: impl Fn(f64, f64) -> bool,
 ) -> bool {
-    let all =
-        |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(*a, *b));
-    let trees = |a: &Tree, b: &Tree| {
-        all(&a.values, &b.values)
-            && a.sets == b.sets
-            && a.nodes.len() == b.nodes.len()
-            && a.nodes.iter().zip(&b.nodes).all(|(a, b)| {
-                (a.feature, a.set, a.left, a.right, a.missing_left)
-                    == (b.feature, b.set, b.left, b.right, b.missing_left)
-                    && same(a.threshold, b.threshold)
-            })
-    };
     let (a, b) = (&a.wire, &b.wire);
-    let names = |wire: &Wire<L>| -> Vec<String> {
-        let features = wire.binner.schema.features().iter();
-        features.map(|feature| feature.name().to_string()).collect()
-    };
     a.classes == b.classes
         && a.modelled == b.modelled
-        && names(a) == names(b)
-        && all(&a.base, &b.base)
-        && a.trees.len() == b.trees.len()
-        && a.trees.iter().zip(&b.trees).all(|(a, b)| trees(a, b))
+        && same_names(&a.binner.schema, &b.binner.schema)
+        && close_numbers(&a.base, &b.base, &same)
+        && close_trees(&a.trees, &b.trees, &same)
 }

@@ -6,6 +6,8 @@ use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
 use crate::classification::logistic::ClassWeights;
+use crate::classification::trees::classes::Weighting;
+use crate::classification::trees::settings::{check_n_trees, check_sizes};
 use crate::design::binned::MAX_BINS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::Schema;
@@ -13,12 +15,6 @@ use crate::estimator::params::Checker;
 use crate::kernel::tree::boost::{Order, Settings};
 
 pub(super) const NAME: &str = "GradientBoosting";
-
-/// More leaves than bins of all features can tell apart in practice; keeps sizes far from overflow.
-const MOST_LEAVES: usize = 131_072;
-
-/// More iterations than any fit ends with; keeps sizes far from overflow.
-const MOST_TREES: usize = 1_000_000;
 
 /// How a tree grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +56,8 @@ pub struct GradientBoostingValidParams {
     pub(crate) monotone: Vec<(String, Direction)>,
     pub(crate) interactions: Vec<Vec<String>>,
     pub(crate) class_weights: ClassWeights,
+    #[serde(default)]
+    pub(crate) class_factors: Vec<(String, f64)>,
     pub(crate) event: Option<String>,
     pub(crate) early_stopping: Option<usize>,
     pub(crate) validation_share: f64,
@@ -89,6 +87,7 @@ impl Default for GradientBoostingParams {
             monotone: Vec::new(),
             interactions: Vec::new(),
             class_weights: ClassWeights::None,
+            class_factors: Vec::new(),
             event: None,
             early_stopping: None,
             validation_share: 0.1,
@@ -191,8 +190,9 @@ impl GradientBoostingParams {
         self
     }
 
-    /// Lets the risk go one way only as this number rises, all else equal; for two classes. Missing
-    /// values are free of it.
+    /// Lets the risk go one way only as this number rises, all else equal. Missing values are free of
+    /// it. For two classes: with more, scores that each go one way do not make probabilities that do,
+    /// as these also depend on the scores of the other classes, hence a fit refuses.
     #[must_use]
     pub fn monotone(mut self, feature: impl Into<String>, direction: Direction) -> Self {
         self.0.monotone.push((feature.into(), direction));
@@ -221,7 +221,16 @@ impl GradientBoostingParams {
         self
     }
 
-    /// Names the class that is the event, for a target of two classes as text or numbers.
+    /// Multiplies the weight of one class by a factor, on top of [`Self::class_weights`]; the class by
+    /// its name, of any number of classes. Classes without a factor keep their weight.
+    #[must_use]
+    pub fn class_weight(mut self, class: impl Into<String>, factor: f64) -> Self {
+        self.0.class_factors.push((class.into(), factor));
+        self
+    }
+
+    /// Names the class that is the event, for a target of two classes as text or numbers. With more
+    /// classes a fit refuses: each of them has its own probability, and none is the one risk.
     #[must_use]
     pub fn event(mut self, event: impl Into<String>) -> Self {
         self.0.event = Some(event.into());
@@ -256,18 +265,8 @@ impl GradientBoostingValidParams {
     /// The rule of every setting.
     pub(super) fn check_all(&self) -> Result<()> {
         let checker = Checker::new(NAME);
-        let within = |name, value: usize, low, high, rule| {
-            checker.require((low..=high).contains(&value), name, value, rule)
-        };
-        within("n_trees", self.n_trees, 1, MOST_TREES, "within 1..=1000000")?;
-        within(
-            "max_leaves",
-            self.max_leaves,
-            2,
-            MOST_LEAVES,
-            "within 2..=131072",
-        )?;
-        within("max_bins", self.max_bins, 2, MAX_BINS, "within 2..=255")?;
+        check_n_trees(checker, self.n_trees)?;
+        check_sizes(checker, self.max_leaves, self.max_bins)?;
         checker.at_least_one("max_depth", self.max_depth)?;
         checker.at_least_one("min_leaf_rows", self.min_leaf_rows)?;
         let shares = [
@@ -276,7 +275,7 @@ impl GradientBoostingValidParams {
             ("feature_share", self.feature_share),
         ];
         for (name, share) in shares {
-            checker.require(share > 0.0 && share <= 1.0, name, share, "within (0, 1]")?;
+            checker.share(name, share)?;
         }
         checker.not_negative("min_leaf_weight", self.min_leaf_weight)?;
         checker.not_negative("min_gain", self.min_gain)?;
@@ -295,19 +294,19 @@ impl GradientBoostingValidParams {
             "a list",
             "groups of at least one feature",
         )?;
-        if let ClassWeights::Given(non_event, event) = self.class_weights {
-            checker.positive("class_weights", non_event)?;
-            checker.positive("class_weights", event)?;
-        }
+        self.weighting().check(checker)?;
         if let Some(patience) = self.early_stopping {
             checker.at_least_one("early_stopping", patience)?;
         }
-        checker.require(
-            self.validation_share > 0.0 && self.validation_share < 1.0,
-            "validation_share",
-            self.validation_share,
-            "within (0, 1)",
-        )
+        checker.inside_unit("validation_share", self.validation_share)
+    }
+
+    /// What classes weigh, on top of row weights.
+    pub(super) fn weighting(&self) -> Weighting<'_> {
+        Weighting {
+            classes: self.class_weights,
+            named: &self.class_factors,
+        }
     }
 
     /// The settings of the kernel, features by position.

@@ -6,6 +6,7 @@ use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2, Array3};
 
 use super::model::GradientBoosting;
+use crate::classification::trees::classes::need_event;
 use crate::design::align::cut_sparse;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::RowsAccess;
@@ -50,22 +51,14 @@ impl<L: ClassLabel> GradientBoosting<L> {
     }
 
     pub(super) fn check_event(&self, what: &'static str) -> Result<()> {
-        if self.wire.event_named {
-            return Ok(());
-        }
-        Err(ErrorKind::TargetKind {
-            what,
-            expected: "two classes and a named event (`.event(..)` in the params, or a target of \
-                       flags)"
-                .into(),
-            found: "classes without a named event".into(),
-        }
-        .into())
+        need_event(self.wire.event_named, what)
     }
 
     fn raw(&self, rows: RowsSource<'_>) -> Result<Array2<f64>> {
         let width = self.wire.binner.schema.len();
-        let chunks = self.over(rows, |_, values| self.forest.scores(width, values))?;
+        let chunks = self.over(rows, |_, values| {
+            self.wire.layout().scores(width, values)
+        })?;
         shaped(Array2::from_shape_vec(
             (rows.n_rows(), self.n_outputs()),
             chunks.concat(),
@@ -98,7 +91,8 @@ impl<L: ClassLabel> GradientBoosting<L> {
         let (n_iterations, n_outputs) = (self.n_iterations(), self.n_outputs());
         let chunks = self.over(rows, |range, values| {
             let mut all = vec![0.0; range.len() * n_iterations * depth];
-            self.forest
+            self.wire
+                .layout()
                 .staged(width, values, |first, iteration, scores| {
                     for (row, scores) in scores.chunks(n_outputs).enumerate() {
                         let at = ((first + row) * n_iterations + iteration) * depth;

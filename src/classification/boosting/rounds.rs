@@ -20,7 +20,7 @@ use super::messages::{
 };
 use super::model::GradientBoosting;
 use super::params::{GradientBoostingValidParams, NAME};
-use super::target::{class_factors, event, target_kind};
+use super::target::{event, target_kind};
 use crate::design::binned::{Binner, Bins, MAX_BINS, level_bins};
 use crate::design::edges::{Cell, Search};
 use crate::error::{ErrorKind, Result};
@@ -312,7 +312,7 @@ impl<L: ClassLabel> BoostingRounds<L> {
         if totals.len() != state.texts.len() {
             return Err(differ());
         }
-        let factors = class_factors(self.params.class_weights, &totals)?;
+        let factors = self.params.weighting().factors(&state.texts, 1, &totals)?;
         let max_bins = self.params.max_bins.min(MAX_BINS);
         let searches = state.searches.iter().zip(std::mem::take(&mut state.levels));
         let bins = searches.map(|(search, levels)| match search {

@@ -1,18 +1,13 @@
 //! Classes, weights and sides of the rows that boosting sees.
 
 use super::params::{GradientBoostingValidParams, NAME};
-use crate::classification::logistic::ClassWeights;
-use crate::error::{Error, ErrorKind, Result};
+use crate::classification::trees::classes::{self, classes_present, event_among, present};
+use crate::error::{Error, Result};
 use crate::estimator::{ClassLabel, RowsSource};
 use crate::numeric::seed::{text_code, uniform_of_key};
 
 pub(super) fn target_kind(expected: &str, found: &str) -> Error {
-    ErrorKind::TargetKind {
-        what: NAME,
-        expected: expected.into(),
-        found: found.into(),
-    }
-    .into()
+    classes::target_kind(NAME, expected, found)
 }
 
 /// Classes of rows with a weight above zero.
@@ -28,11 +23,6 @@ pub(in crate::classification) struct Outcome<L> {
     pub(in crate::classification) codes: Vec<u32>,
 }
 
-/// Whether a row is there at all.
-pub(in crate::classification) fn present(weights: Option<&[f64]>, row: usize) -> bool {
-    weights.is_none_or(|weights| weights[row] > 0.0)
-}
-
 impl<L: ClassLabel> Outcome<L> {
     /// Reads the classes of a target, of which `known` lists all labels in sorted order.
     pub(super) fn new(
@@ -41,19 +31,7 @@ impl<L: ClassLabel> Outcome<L> {
         codes: Vec<u32>,
         weights: Option<&[f64]>,
     ) -> Result<Self> {
-        let mut seen = vec![false; known.len()];
-        for (row, code) in codes.iter().enumerate() {
-            seen[*code as usize] |= present(weights, row);
-        }
-        let classes: Vec<L> = known
-            .iter()
-            .zip(&seen)
-            .filter(|(_, seen)| **seen)
-            .map(|(class, _)| class.clone())
-            .collect();
-        if classes.len() < 2 {
-            return Err(ErrorKind::SingleClass { what: NAME }.into());
-        }
+        let classes = classes_present(NAME, &known, &codes, weights)?;
         let (modelled, event_named) = event(params, &classes)?;
         Self::of_classes(classes, modelled, event_named, known, codes, weights)
     }
@@ -99,6 +77,15 @@ impl<L: ClassLabel> Outcome<L> {
     pub(super) fn n_classes(&self) -> usize {
         self.classes.len()
     }
+
+    /// Names of the classes in the order of the kernel.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.classes.iter().map(ClassLabel::text).collect();
+        if names.len() == 2 && self.modelled == 0 {
+            names.reverse();
+        }
+        names
+    }
 }
 
 /// Position of the modelled class, and whether it is a named event.
@@ -106,72 +93,15 @@ pub(super) fn event<L: ClassLabel>(
     params: &GradientBoostingValidParams,
     classes: &[L],
 ) -> Result<(usize, bool)> {
-    if classes.len() > 2 {
-        if params.event.is_some() {
-            return Err(target_kind(
-                "two classes, as an event is named",
-                "more than two",
-            ));
-        }
-        if matches!(params.class_weights, ClassWeights::Given(..)) {
-            return Err(target_kind(
-                "two classes, as weights of two are given",
-                "more than two",
-            ));
-        }
-        if !params.monotone.is_empty() {
-            return Err(target_kind(
-                "two classes, as a feature is to be monotone",
-                "more than two",
-            ));
-        }
-        return Ok((0, false));
+    if classes.len() > 2 && !params.monotone.is_empty() {
+        return Err(target_kind(
+            "two classes, as a feature is to be monotone",
+            "more than two",
+        ));
     }
-    match &params.event {
-        Some(event) => match classes.iter().position(|class| class.text() == *event) {
-            Some(position) => Ok((position, true)),
-            None => Err(target_kind(
-                "the named event among the classes",
-                "other classes",
-            )),
-        },
-        None => Ok((1, L::natural_event().as_ref() == Some(&classes[1]))),
-    }
-}
-
-/// Factor of every class, from the weights of their rows.
-///
-/// # Errors
-/// [`ErrorKind::OutOfRange`] where a sum of weights is 0 or not finite.
-pub(in crate::classification) fn class_factors(
-    weights: ClassWeights,
-    totals: &[f64],
-) -> Result<Vec<f64>> {
-    let factors = match weights {
-        ClassWeights::Given(non_event, event) => vec![non_event, event],
-        ClassWeights::Balanced => {
-            let fair = totals.iter().sum::<f64>() / totals.len() as f64;
-            totals.iter().map(|total| fair / total).collect()
-        }
-        _ => vec![1.0; totals.len()],
-    };
-    let mut sum = 0.0;
-    let mut sound = true;
-    for (total, factor) in totals.iter().zip(&factors) {
-        let part = total * factor;
-        sound &= part > 0.0 && factor.is_finite();
-        sum += part;
-    }
-    if sound && f64::is_finite(sum) {
-        return Ok(factors);
-    }
-    Err(ErrorKind::OutOfRange {
-        what: "class weights times row weights",
-        row: None,
-        column: None,
-        rule: "sums that f64 holds",
-    }
-    .into())
+    let event = event_among(NAME, params.event.as_deref(), params.weighting(), classes)?;
+    let modelled = event.unwrap_or(usize::from(classes.len() == 2));
+    Ok((modelled, event.is_some()))
 }
 
 /// Whether the rows of a patient are validated on.
@@ -212,6 +142,8 @@ fn by_patient<T: Copy>(rows: RowsSource<'_>, of: impl Fn(&str) -> T) -> Option<V
 mod tests {
     use super::*;
     use crate::classification::boosting::GradientBoostingParams;
+    use crate::classification::logistic::ClassWeights;
+    use crate::error::ErrorKind;
     use crate::estimator::ParamGuard;
     use crate::matrix::{PatientMatrix, RowKeys};
 
@@ -303,15 +235,6 @@ mod tests {
             let error = three(bad).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::TargetKind { .. }));
         }
-    }
-
-    #[test]
-    fn balanced_classes_weigh_the_same() {
-        let factors = class_factors(ClassWeights::Balanced, &[1.0, 3.0, 2.0]).unwrap();
-        assert_eq!(factors, [2.0, 2.0 / 3.0, 1.0]);
-        let given = class_factors(ClassWeights::Given(1.0, 5.0), &[1.0, 3.0]).unwrap();
-        assert_eq!(given, [1.0, 5.0]);
-        assert!(class_factors(ClassWeights::Given(1.0, 1e300), &[1.0, 1e300]).is_err());
     }
 
     #[test]

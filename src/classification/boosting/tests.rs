@@ -290,7 +290,7 @@ fn unsound_files_are_refused() -> Result<()> {
     let model = small().min_leaf_rows(5).check()?.fit(&cohort)?;
     let again = Saved::<GradientBoosting>::from_json(&Saved::new(model.clone()).to_json()?)?;
     assert_eq!(again.into_model(), model);
-    assert!(model.wire.check().is_ok());
+    assert!(model.wire.check_all().is_ok());
     type Change = fn(&mut model::Wire<bool>);
     let changes: [Change; 16] = [
         |wire| wire.base[0] = f64::NAN,
@@ -318,9 +318,9 @@ fn unsound_files_are_refused() -> Result<()> {
         |wire| wire.constant.push("nobody".into()),
     ];
     for (at, change) in changes.into_iter().enumerate() {
-        let mut wire = model.wire.clone();
+        let mut wire = (*model.wire).clone();
         change(&mut wire);
-        assert!(wire.check().is_err(), "change {at}");
+        assert!(wire.check_all().is_err(), "change {at}");
         assert!(GradientBoosting::of(wire).is_err());
     }
     Ok(())
@@ -404,5 +404,48 @@ fn text_classes_without_event_have_no_risk() -> Result<()> {
             .zip(&risk)
             .all(|(a, b)| (a - b).abs() < 1e-6)
     );
+    Ok(())
+}
+
+/// One feature without effect: what is answered are the shares of the classes by weight.
+#[test]
+fn classes_weigh_what_they_are_given() -> Result<()> {
+    let shares = |labels: &[&str], params: GradientBoostingParams| {
+        let labels: Array1<String> = labels.iter().map(|label| (*label).to_string()).collect();
+        let rows = Array2::<f64>::zeros((labels.len(), 1));
+        let cohort = DatasetBase::new(rows.clone(), labels);
+        let model = params.n_trees(1).check()?.fit(&cohort)?;
+        Ok::<_, crate::Error>(model.predict_proba(&rows)?.row(0).to_vec())
+    };
+    let near = |found: Vec<f64>, expected: &[f64]| {
+        assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-9, "{found:?}");
+        }
+    };
+    // 1 a, 3 b, 2 c: with c four times, 1 + 3 + 8 = 12.
+    let three = ["b", "a", "c", "b", "c", "b"];
+    let c = || GradientBoosting::params().class_weight("c", 4.0);
+    near(shares(&three, c())?, &[1.0 / 12.0, 3.0 / 12.0, 8.0 / 12.0]);
+    // On top of balance: 2 a, 2 b, 8 c.
+    let balanced = c().class_weights(ClassWeights::Balanced);
+    near(
+        shares(&three, balanced)?,
+        &[1.0 / 6.0, 1.0 / 6.0, 4.0 / 6.0],
+    );
+    // Two classes, the event first in the order of names: 1 times 6 of 6 + 3.
+    let two = ["died", "lived", "lived", "lived"];
+    for params in [
+        GradientBoosting::params().class_weight("died", 6.0),
+        GradientBoosting::params()
+            .event("died")
+            .class_weight("died", 6.0),
+        GradientBoosting::params()
+            .event("died")
+            .class_weights(ClassWeights::Given(1.0, 6.0)),
+    ] {
+        near(shares(&two, params)?, &[2.0 / 3.0, 1.0 / 3.0]);
+    }
+    assert!(shares(&two, c()).is_err(), "no class c");
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! A decision tree as it is read, used and refused.
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 
 use super::tests::{odd, patients, plain};
 use super::*;
+use crate::classification::logistic::{Cell, ClassWeights};
 use crate::error::{ErrorKind, Result};
 use crate::estimator::{
-    Classify, Cohort, Fit, Model, ParamGuard, PatientMatrix, PredictInplace, PredictRisk,
+    Classify, Cohort, Fit, Model, ParamGuard, PatientMatrix, PredictInplace, PredictRisk, Summary,
 };
 use crate::matrix::{Binary, Column, Feature};
 use crate::numeric::seed::{below, stream, uniform};
@@ -344,7 +345,7 @@ fn hostile_models_are_refused() -> Result<()> {
         .missing_values(MissingValues::Surrogate);
     let model = params.check()?.fit(&cohort)?;
     let sound = |change: &dyn Fn(&mut super::model::Wire<bool>)| {
-        let mut wire = model.wire.clone();
+        let mut wire = (*model.wire).clone();
         change(&mut wire);
         let text = serde_json::to_string(&wire).unwrap();
         serde_json::from_str::<DecisionTree>(&text).is_ok()
@@ -423,5 +424,76 @@ fn the_picture_shows_every_node() -> Result<()> {
     let text = serde_json::to_string(&figure).unwrap();
     let again: crate::estimator::Figure = serde_json::from_str(&text).unwrap();
     assert_eq!(again, figure);
+    Ok(())
+}
+
+#[test]
+fn the_scorer_answers_as_the_model() -> Result<()> {
+    let cohort = patients(500, 9);
+    for missing in [MissingValues::LearnedSide, MissingValues::Surrogate] {
+        let params = plain().max_depth(6).missing_values(missing);
+        let model = params.check()?.fit(&cohort)?;
+        let risk = model.predict_risk(&cohort.records)?;
+        let scorer = model.scorer()?;
+        assert_eq!(scorer.n_features(), 4);
+        let number = |name: &str| cohort.records.column(name).unwrap().to_vec();
+        let (lactate, age, noise) = (number("lactate"), number("age"), number("noise"));
+        let ward = cohort.records.column("ward")?;
+        for row in 0..500 {
+            let cells = [
+                Cell::Number(lactate[row]),
+                Cell::Number(age[row]),
+                Cell::Number(noise[row]),
+                ward.level(row).map_or(Cell::Missing, Cell::Level),
+            ];
+            assert_eq!(scorer.risk(&cells)?.to_bits(), risk[row].to_bits());
+        }
+        assert!(scorer.risk(&[Cell::Missing]).is_err());
+    }
+    // Exact cuts refuse a missing value here as well.
+    let x = Array2::from_shape_fn((40, 1), |(row, _)| row as f64);
+    let y: Array1<bool> = (0..40).map(|row| row >= 25).collect();
+    let params = plain().cuts(Cuts::Exact).check()?;
+    let model = params.fit(&DatasetBase::new(x, y))?;
+    let scorer = model.scorer()?;
+    assert_eq!(scorer.risk(&[Cell::Number(24.0)])?, 0.0);
+    assert_eq!(scorer.risk(&[Cell::Number(25.0)])?, 1.0);
+    let error = scorer.risk(&[Cell::Missing]).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NonFinite { .. }));
+    Ok(())
+}
+
+/// One feature without effect: what is answered are the shares of the classes by weight.
+#[test]
+fn classes_weigh_what_they_are_given() -> Result<()> {
+    let shares = |labels: &[&str], params: DecisionTreeParams| {
+        let labels: Array1<String> = labels.iter().map(|label| (*label).to_string()).collect();
+        let rows = Array2::<f64>::zeros((labels.len(), 1));
+        let cohort = DatasetBase::new(rows.clone(), labels);
+        let model = params.check()?.fit(&cohort)?;
+        assert!(!model.warnings().is_empty());
+        Ok::<_, crate::Error>(model.predict_proba(&rows)?.row(0).to_vec())
+    };
+    // 1 a, 3 b, 2 c: with c four times, 1 + 3 + 8 = 12.
+    let c = plain().class_weight("c", 4.0);
+    let three = ["b", "a", "c", "b", "c", "b"];
+    assert_eq!(
+        shares(&three, c.clone())?,
+        [1.0 / 12.0, 3.0 / 12.0, 8.0 / 12.0]
+    );
+    // The event is the first of the names: 1 times 6 of 6 + 3.
+    let two = ["died", "lived", "lived", "lived"];
+    let given = plain().class_weights(ClassWeights::Given(1.0, 6.0));
+    assert_eq!(shares(&two, given.event("died"))?, [6.0 / 9.0, 3.0 / 9.0]);
+    let named = plain().class_weight("died", 6.0);
+    assert_eq!(shares(&two, named)?, [6.0 / 9.0, 3.0 / 9.0]);
+    assert!(shares(&two, c).is_err(), "no class c");
+    assert!(
+        plain()
+            .cuts(Cuts::Exact)
+            .class_weight("a", 2.0)
+            .check()
+            .is_err()
+    );
     Ok(())
 }

@@ -2,53 +2,28 @@
 
 use super::model::Wire;
 use super::params::NAME;
+use crate::classification::trees::check::{self, Claims, are_shares, asks_in_kind};
 use crate::design::binned::Bins;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::estimator::ClassLabel;
-use crate::kernel::tree::flat::NO_SET;
 
 fn refuse(what: &str) -> Result<()> {
-    Err(ErrorKind::Saved(format!("{NAME}: {what}")).into())
+    check::refuse(NAME, what)
 }
 
 impl<L: ClassLabel> Wire<L> {
-    pub(super) fn check(&self) -> Result<()> {
-        let header = &self.header;
-        if header.estimator != NAME {
-            return refuse("another estimator in the header");
+    pub(super) fn check_all(&self) -> Result<()> {
+        Claims {
+            name: NAME,
+            header: &self.header,
+            settings: self.params.check_all(),
+            seed: self.params.seed,
+            binner: &self.binner,
+            classes: &self.classes,
+            event: self.event.map(|event| event as usize),
+            constant: &self.constant,
         }
-        if let Err(error) = self.params.check_all() {
-            return refuse(&error.to_string());
-        }
-        self.binner.check()?;
-        let schema = &self.binner.schema;
-        if header.schema != *schema || schema.is_empty() {
-            return refuse("header and bins have different features, or none");
-        }
-        let sorted = self.classes.windows(2).all(|pair| pair[0] < pair[1]);
-        if self.classes.len() < 2 || !sorted {
-            return refuse("two classes or more in sorted order expected");
-        }
-        if self
-            .event
-            .is_some_and(|event| event > 1 || self.classes.len() > 2)
-        {
-            return refuse("the event is not one of two classes");
-        }
-        let texts: Vec<String> = self.classes.iter().map(ClassLabel::text).collect();
-        let event = self.event.and_then(|event| texts.get(event as usize));
-        if texts != header.classes
-            || header.positional != self.binner.positional
-            || header.event.as_ref() != event
-            || header.n_events.is_some() != self.event.is_some()
-            || header.seed != self.params.seed
-        {
-            return refuse("header and model disagree");
-        }
-        let is_feature = |name: &String| schema.position(name).is_some();
-        if !self.constant.iter().all(is_feature) {
-            return refuse("a constant feature is not among the features");
-        }
+        .check()?;
         self.check_tree()?;
         self.check_surrogates()?;
         self.check_path()
@@ -56,8 +31,8 @@ impl<L: ClassLabel> Wire<L> {
 
     fn check_tree(&self) -> Result<()> {
         let tree = &self.tree;
-        let features = self.binner.schema.features();
-        tree.check(features.len())?;
+        let schema = &self.binner.schema;
+        tree.check(schema.len())?;
         if tree.n_outputs as usize != self.classes.len() {
             return refuse("a share for every class expected");
         }
@@ -66,9 +41,7 @@ impl<L: ClassLabel> Wire<L> {
         }
         let shares = tree.values.chunks(self.classes.len());
         for (shares, node) in shares.zip(&tree.nodes) {
-            let sum: f64 = shares.iter().sum();
-            let within = shares.iter().all(|share| (0.0..=1.0).contains(share));
-            if !within || (sum - 1.0).abs() > 1e-9 {
+            if !are_shares(shares) {
                 return refuse("shares of classes that are none");
             }
             if node.rows == 0 || node.cover <= 0.0 || node.gain < 0.0 {
@@ -77,9 +50,7 @@ impl<L: ClassLabel> Wire<L> {
             if node.is_leaf() {
                 continue;
             }
-            let by_levels = node.set != NO_SET;
-            let feature = features.get(node.feature as usize);
-            if feature.is_none_or(|f| f.kind().is_categorical() != by_levels) {
+            if !asks_in_kind(node, schema) {
                 return refuse("a cut of another kind than its feature");
             }
             let below = [node.left, node.right].map(|child| tree.nodes[child as usize].rows);

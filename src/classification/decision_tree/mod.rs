@@ -50,6 +50,7 @@ mod picture;
 mod predict;
 mod prune;
 mod rules;
+mod scorer;
 mod surrogate;
 #[cfg(test)]
 mod tests;
@@ -62,3 +63,4 @@ pub use params::{
 };
 pub use prune::PruningStep;
 pub use rules::{Condition, Rule, StandInRule, Test};
+pub use scorer::TreeScorer;

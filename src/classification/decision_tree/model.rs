@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::flatten::Surrogate;
 use super::params::{
@@ -10,9 +10,12 @@ use super::params::{
 };
 use super::prune::PruningStep;
 use crate::classification::boosting::FeatureImportance;
-use crate::classification::logistic::ClassWeights;
+use crate::classification::boosting::importance::of_trees;
+use crate::classification::trees::close::{close_trees, same_names};
+use crate::classification::trees::held::{Form, Held};
+use crate::classification::trees::told;
 use crate::design::binned::Binner;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::estimator::{ClassLabel, Model, ModelHeader, Persist, Summary, Term};
 use crate::kernel::tree::flat::Tree;
 
@@ -38,10 +41,10 @@ use crate::kernel::tree::flat::Tree;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, PartialEq, Deserialize)]
-#[serde(try_from = "Wire<L>", bound = "L: ClassLabel")]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent, bound = "L: ClassLabel")]
 pub struct DecisionTree<L: ClassLabel = bool> {
-    pub(super) wire: Wire<L>,
+    pub(super) wire: Held<Wire<L>>,
 }
 
 /// Plain data of the model; every invariant is checked before it becomes one.
@@ -68,35 +71,32 @@ pub(super) struct Wire<L: ClassLabel> {
     pub(super) constant: Vec<String>,
 }
 
-impl<L: ClassLabel> Serialize for DecisionTree<L> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        self.wire.serialize(serializer)
-    }
-}
+impl<L: ClassLabel> Form for Wire<L> {
+    type Layout = ();
 
-impl<L: ClassLabel> TryFrom<Wire<L>> for DecisionTree<L> {
-    type Error = Error;
-
-    fn try_from(wire: Wire<L>) -> Result<Self> {
-        Self::of(wire)
+    fn check(&self) -> Result<()> {
+        self.check_all()
     }
+
+    fn lay_out(&self) -> Self::Layout {}
 }
 
 impl<L: ClassLabel> Persist for DecisionTree<L> {
     const KIND: &'static str = "decision-tree";
 
     fn check(&self) -> Result<()> {
-        self.wire.check()
+        self.wire.check_all()
     }
 }
 
 impl<L: ClassLabel> fmt::Debug for DecisionTree<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(NAME)
-            .field("n_features", &self.wire.binner.schema.len())
-            .field("n_classes", &self.wire.classes.len())
-            .field("n_leaves", &self.n_leaves())
-            .finish_non_exhaustive()
+        let sizes = [
+            ("n_features", self.wire.binner.schema.len()),
+            ("n_classes", self.wire.classes.len()),
+            ("n_leaves", self.n_leaves()),
+        ];
+        told::debug(f, NAME, sizes)
     }
 }
 
@@ -124,9 +124,9 @@ impl DecisionTree {
 }
 
 impl<L: ClassLabel> DecisionTree<L> {
-    /// The model of checked data.
+    /// The model of these data, once they are checked.
     pub(super) fn of(wire: Wire<L>) -> Result<Self> {
-        wire.check()?;
+        let wire = Held::new(wire)?;
         Ok(Self { wire })
     }
 
@@ -172,27 +172,8 @@ impl<L: ClassLabel> DecisionTree<L> {
     /// Both are read off the training rows: they favour features with many values, and of two
     /// features that stand for each other one gets all.
     pub fn importance(&self) -> Vec<FeatureImportance> {
-        let features = self.wire.binner.schema.features().iter();
-        let mut list: Vec<FeatureImportance> = features
-            .map(|feature| FeatureImportance {
-                feature: feature.name().to_string(),
-                gain: 0.0,
-                share: 0.0,
-                count: 0,
-            })
-            .collect();
-        for node in self.wire.tree.nodes.iter().filter(|node| !node.is_leaf()) {
-            if let Some(of_feature) = list.get_mut(node.feature as usize) {
-                of_feature.gain += node.gain;
-                of_feature.count += 1;
-            }
-        }
-        let whole: f64 = list.iter().map(|item| item.gain).sum();
-        if whole > 0.0 {
-            list.iter_mut()
-                .for_each(|item| item.share = item.gain / whole);
-        }
-        list
+        let trees = std::slice::from_ref(&self.wire.tree);
+        of_trees(&self.wire.binner.schema, trees, |_| 1.0)
     }
 }
 
@@ -257,27 +238,15 @@ impl<L: ClassLabel> Summary for DecisionTree<L> {
 
     fn warnings(&self) -> Vec<String> {
         let wire = &self.wire;
-        let mut warnings = Vec::new();
-        if !wire.constant.is_empty() {
-            warnings.push(format!(
-                "left out as constant: {}",
-                wire.constant.join(", ")
-            ));
-        }
-        if wire.tree.nodes.len() == 1 {
+        let no_cut = (wire.tree.nodes.len() == 1).then(|| {
             let why = if wire.grown_leaves > 1 {
                 "pruning left no cut: none served rows that were not seen"
             } else {
                 "few rows for `min_leaf_rows`, or features without effect"
             };
-            warnings.push(format!(
-                "the tree has no cut, every row gets the same answer ({why})"
-            ));
-        }
-        if wire.params.class_weights != ClassWeights::None {
-            warnings.push("class weights: probabilities are not calibrated to the data".into());
-        }
-        warnings
+            format!("the tree has no cut, every row gets the same answer ({why})")
+        });
+        told::warnings(&wire.constant, no_cut, wire.params.weighting().is_some())
     }
 }
 
@@ -311,21 +280,9 @@ fn close<L: ClassLabel>(
     b: &DecisionTree<L>,
     same: impl Fn(f64, f64) -> bool,
 ) -> bool {
-    let names = |wire: &Wire<L>| -> Vec<String> {
-        let features = wire.binner.schema.features().iter();
-        features.map(|feature| feature.name().to_string()).collect()
-    };
     let (a, b) = (&a.wire, &b.wire);
-    let (x, y) = (&a.tree, &b.tree);
+    let tree = |wire: &Wire<L>| std::slice::from_ref(&wire.tree).to_vec();
     a.classes == b.classes
-        && names(a) == names(b)
-        && x.sets == y.sets
-        && x.values.len() == y.values.len()
-        && x.values.iter().zip(&y.values).all(|(a, b)| same(*a, *b))
-        && x.nodes.len() == y.nodes.len()
-        && x.nodes.iter().zip(&y.nodes).all(|(a, b)| {
-            (a.feature, a.set, a.left, a.right, a.missing_left)
-                == (b.feature, b.set, b.left, b.right, b.missing_left)
-                && same(a.threshold, b.threshold)
-        })
+        && same_names(&a.binner.schema, &b.binner.schema)
+        && close_trees(&tree(a), &tree(b), same)
 }

@@ -1,7 +1,7 @@
 //! Classes and whole-number weights of the rows that a tree sees.
 
 use super::params::{DecisionTreeValidParams, NAME};
-use crate::classification::logistic::ClassWeights;
+use crate::classification::trees::classes::{self, event_among};
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::ClassLabel;
 use crate::numeric::stable::sum;
@@ -16,12 +16,7 @@ const MOST_CLASSES: usize = 1_000;
 const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
 
 pub(super) fn target_kind(expected: &str, found: &str) -> Error {
-    ErrorKind::TargetKind {
-        what: NAME,
-        expected: expected.into(),
-        found: found.into(),
-    }
-    .into()
+    classes::target_kind(NAME, expected, found)
 }
 
 /// Classes of rows with a weight above zero.
@@ -72,7 +67,7 @@ impl<L: ClassLabel> Outcome<L> {
                 &format!("{} classes", classes.len()),
             ));
         }
-        let event = event(params, &classes)?;
+        let event = event_among(NAME, params.event.as_deref(), params.weighting(), &classes)?;
         let codes: Vec<u32> = used
             .iter()
             .map(|row| position[codes[*row as usize] as usize])
@@ -84,7 +79,10 @@ impl<L: ClassLabel> Outcome<L> {
                 sum(of.filter(|(code, _)| **code == class).map(|(_, w)| *w))
             })
             .collect();
-        let factors = factors(params.class_weights, event, &totals)?;
+        let names: Vec<String> = classes.iter().map(ClassLabel::text).collect();
+        let factors = params
+            .weighting()
+            .factors(&names, event.unwrap_or(1), &totals)?;
         for (weight, class) in weights.iter_mut().zip(&codes) {
             *weight *= factors[*class as usize];
         }
@@ -100,62 +98,6 @@ impl<L: ClassLabel> Outcome<L> {
     pub(super) fn n_classes(&self) -> usize {
         self.classes.len()
     }
-}
-
-/// Position of the named event.
-fn event<L: ClassLabel>(params: &DecisionTreeValidParams, classes: &[L]) -> Result<Option<usize>> {
-    if classes.len() > 2 {
-        if params.event.is_some() {
-            return Err(target_kind(
-                "two classes, as an event is named",
-                "more than two",
-            ));
-        }
-        if matches!(params.class_weights, ClassWeights::Given(..)) {
-            return Err(target_kind(
-                "two classes, as weights of two are given",
-                "more than two",
-            ));
-        }
-        return Ok(None);
-    }
-    match &params.event {
-        Some(event) => match classes.iter().position(|class| class.text() == *event) {
-            Some(position) => Ok(Some(position)),
-            None => Err(target_kind(
-                "the named event among the classes",
-                "other classes",
-            )),
-        },
-        None => Ok((L::natural_event().as_ref() == Some(&classes[1])).then_some(1)),
-    }
-}
-
-/// Factor of every class, from the weights of their rows.
-fn factors(weights: ClassWeights, event: Option<usize>, totals: &[f64]) -> Result<Vec<f64>> {
-    let factors = match weights {
-        ClassWeights::Given(other, of_event) => match event {
-            Some(0) => vec![of_event, other],
-            _ => vec![other, of_event],
-        },
-        ClassWeights::Balanced => {
-            let fair = sum(totals.iter().copied()) / totals.len() as f64;
-            totals.iter().map(|total| fair / total).collect()
-        }
-        _ => vec![1.0; totals.len()],
-    };
-    let parts = totals.iter().zip(&factors).map(|(a, b)| a * b);
-    let sound = parts.clone().all(|part| part > 0.0) && sum(parts).is_finite();
-    if sound && factors.iter().all(|factor| factor.is_finite()) {
-        return Ok(factors);
-    }
-    Err(ErrorKind::OutOfRange {
-        what: "class weights times row weights",
-        row: None,
-        column: None,
-        rule: "sums that f64 holds",
-    }
-    .into())
 }
 
 /// Weights as whole numbers and the weight that one of them stands for: sums are then the same in
@@ -191,6 +133,7 @@ fn gcd(mut a: u32, mut b: u32) -> u32 {
 mod tests {
     use super::super::params::DecisionTreeParams;
     use super::*;
+    use crate::classification::logistic::ClassWeights;
     use crate::estimator::ParamGuard;
 
     fn params() -> DecisionTreeValidParams {

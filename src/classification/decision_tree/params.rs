@@ -4,6 +4,8 @@ use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
 use crate::classification::logistic::ClassWeights;
+use crate::classification::trees::classes::Weighting;
+use crate::classification::trees::settings::{MOST_LEAVES, check_sizes};
 use crate::design::binned::MAX_BINS;
 use crate::error::{Error, Result};
 use crate::estimator::params::Checker;
@@ -12,9 +14,6 @@ pub(super) const NAME: &str = "DecisionTree";
 
 /// Deeper trees are no reading matter; keeps recursions short.
 pub(super) const MOST_DEPTH: usize = 128;
-
-/// More leaves than anyone reads; keeps sizes far from overflow.
-const MOST_LEAVES: usize = 131_072;
 
 /// More stand-ins than anyone reads.
 const MOST_SURROGATES: usize = 100;
@@ -97,6 +96,8 @@ pub struct DecisionTreeValidParams {
     pub(crate) max_bins: usize,
     pub(crate) pruning: Pruning,
     pub(crate) class_weights: ClassWeights,
+    #[serde(default)]
+    pub(crate) class_factors: Vec<(String, f64)>,
     pub(crate) event: Option<String>,
     pub(crate) seed: u64,
 }
@@ -122,6 +123,7 @@ impl Default for DecisionTreeParams {
                 rule: PruningRule::OneStandardError,
             },
             class_weights: ClassWeights::None,
+            class_factors: Vec::new(),
             event: None,
             seed: 0,
         })
@@ -208,6 +210,14 @@ impl DecisionTreeParams {
         self
     }
 
+    /// Multiplies the weight of one class by a factor, on top of [`Self::class_weights`]; the class by
+    /// its name, of any number of classes. Classes without a factor keep their weight.
+    #[must_use]
+    pub fn class_weight(mut self, class: impl Into<String>, factor: f64) -> Self {
+        self.0.class_factors.push((class.into(), factor));
+        self
+    }
+
     /// Names the class that is the event, for a target of two classes as text or numbers.
     #[must_use]
     pub fn event(mut self, event: impl Into<String>) -> Self {
@@ -227,23 +237,17 @@ impl DecisionTreeValidParams {
     /// The rule of every setting.
     pub(super) fn check_all(&self) -> Result<()> {
         let checker = Checker::new(NAME);
-        let within = |name, value: usize, low, high, rule| {
-            checker.require((low..=high).contains(&value), name, value, rule)
-        };
-        within("max_depth", self.max_depth, 1, MOST_DEPTH, "within 1..=128")?;
-        within(
-            "max_leaves",
-            self.max_leaves,
-            2,
-            MOST_LEAVES,
-            "within 2..=131072",
+        checker.within(
+            "max_depth",
+            self.max_depth,
+            1..=MOST_DEPTH,
+            "within 1..=128",
         )?;
-        within("max_bins", self.max_bins, 2, MAX_BINS, "within 2..=255")?;
-        within(
+        check_sizes(checker, self.max_leaves, self.max_bins)?;
+        checker.within(
             "max_surrogates",
             self.max_surrogates,
-            1,
-            MOST_SURROGATES,
+            1..=MOST_SURROGATES,
             "within 1..=100",
         )?;
         checker.at_least_one("min_leaf_rows", self.min_leaf_rows)?;
@@ -262,16 +266,21 @@ impl DecisionTreeValidParams {
             "Surrogate",
             "the default with exact cuts, which take no missing values",
         )?;
-        if let ClassWeights::Given(non_event, event) = self.class_weights {
-            checker.positive("class_weights", non_event)?;
-            checker.positive("class_weights", event)?;
-        }
+        self.weighting().check(checker)?;
         checker.require(
-            self.cuts == Cuts::Binned || self.class_weights == ClassWeights::None,
+            self.cuts == Cuts::Binned || !self.weighting().is_some(),
             "class_weights",
             "weights",
             "none with exact cuts, whose rows have one weight",
         )
+    }
+
+    /// What classes weigh, on top of row weights.
+    pub(super) fn weighting(&self) -> Weighting<'_> {
+        Weighting {
+            classes: self.class_weights,
+            named: &self.class_factors,
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use ndarray::{Array1, Array2};
 use super::exact::no_value;
 use super::flatten::Surrogate;
 use super::model::{DecisionTree, Wire};
-use super::outcome::target_kind;
 use super::params::Cuts;
+use crate::classification::trees::classes::need_event;
 use crate::design::align::cut_sparse;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::RowsAccess;
@@ -44,6 +44,18 @@ impl<L: ClassLabel> Wire<L> {
         self.tree.goes_left(node, value)
     }
 
+    /// Refuses a missing value where cuts are exact; `at` is the number of the row.
+    #[inline]
+    pub(super) fn check_row(&self, row: &[f64], at: usize) -> Result<()> {
+        if self.params.cuts == Cuts::Exact
+            && let Some(feature) = row.iter().position(|value| value.is_nan())
+        {
+            let name = self.binner.schema.features()[feature].name();
+            return Err(no_value(name, at));
+        }
+        Ok(())
+    }
+
     /// The leaf of a row.
     #[inline]
     pub(super) fn leaf(&self, row: &[f64]) -> usize {
@@ -73,14 +85,10 @@ impl<L: ClassLabel> DecisionTree<L> {
 
     fn leaves(&self, rows: RowsSource<'_>) -> Result<Vec<usize>> {
         let width = self.wire.binner.schema.len();
-        let exact = self.wire.params.cuts == Cuts::Exact;
         let leaves = |range: Range<usize>, values: &[f64]| -> Result<Vec<usize>> {
             let mut leaves = Vec::with_capacity(range.len());
             for (at, row) in values.chunks_exact(width).enumerate() {
-                if exact && let Some(feature) = row.iter().position(|value| value.is_nan()) {
-                    let name = self.wire.binner.schema.features()[feature].name();
-                    return Err(no_value(name, range.start + at));
-                }
+                self.wire.check_row(row, range.start + at)?;
                 leaves.push(self.wire.leaf(row));
             }
             Ok(leaves)
@@ -124,14 +132,10 @@ impl<L: ClassLabel> Classify for DecisionTree<L> {
 
 impl<L: ClassLabel> PredictRisk for DecisionTree<L> {
     fn predict_risk(&self, rows: &impl Rows) -> Result<Array1<f64>> {
-        let Some(event) = self.wire.event else {
-            return Err(target_kind(
-                "two classes and a named event (`.event(..)` in the params, or a target of flags)",
-                "classes without a named event",
-            ));
-        };
+        need_event(self.wire.event.is_some(), "risk")?;
+        let event = self.wire.event.unwrap_or_default() as usize;
         let leaves = self.leaves(rows.source())?;
-        let risk = |leaf: &usize| self.wire.tree.value(*leaf)[event as usize];
+        let risk = |leaf: &usize| self.wire.tree.value(*leaf)[event];
         Ok(leaves.iter().map(risk).collect())
     }
 }

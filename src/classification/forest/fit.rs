@@ -8,7 +8,7 @@ use super::model::{RandomForest, Wire};
 use super::oob::OutOfBag;
 use super::params::{NAME, RandomForestValidParams};
 use super::target::Classes;
-use crate::classification::boosting::target::{class_factors, present};
+use crate::classification::trees::classes::present;
 use crate::design::align::{cut_sparse, lay_out, schema_of};
 use crate::design::binned::{BinnedDesign, Binner, MISSING};
 use crate::error::{Error, ErrorKind, Result};
@@ -147,7 +147,8 @@ where
     let classes: Vec<u32> = used.iter().map(|r| outcome.codes[*r as usize]).collect();
     let weight = |row: &u32| weights.map_or(1.0, |weights| weights[*row as usize]);
     let plain: Vec<f64> = used.iter().map(weight).collect();
-    let whole = weigh(params, &plain, &classes, n_classes)?;
+    let texts: Vec<String> = outcome.classes.iter().map(ClassLabel::text).collect();
+    let whole = weigh(params, &plain, &classes, (&texts, outcome.modelled))?;
     let units = Units::new(params, rows, &used, &classes, n_classes);
 
     let forest = Growing {
@@ -163,7 +164,6 @@ where
     let out_of_bag = with_oob.then(|| forest.out_of_bag(&grown, rows.n_rows(), &used, &plain));
     let trees: Vec<Tree> = grown.into_iter().map(|(tree, _)| tree).collect();
 
-    let texts: Vec<String> = outcome.classes.iter().map(ClassLabel::text).collect();
     let mut header = ModelHeader::new(NAME, binner.schema.clone(), binner.positional);
     header.seed = params.seed;
     header.n_rows = used.len() as u64;
@@ -210,15 +210,15 @@ fn weigh(
     params: &RandomForestValidParams,
     plain: &[f64],
     classes: &[u32],
-    n_classes: usize,
+    (names, modelled): (&[String], usize),
 ) -> Result<(Vec<i64>, f64)> {
-    let totals: Vec<f64> = (0..n_classes as u32)
+    let totals: Vec<f64> = (0..names.len() as u32)
         .map(|class| {
             let pairs = classes.iter().zip(plain);
             sum(pairs.filter(|(code, _)| **code == class).map(|(_, w)| *w))
         })
         .collect();
-    let factors = class_factors(params.class_weights, &totals)?;
+    let factors = params.weighting().factors(names, modelled, &totals)?;
     let pairs = plain.iter().zip(classes);
     let weights: Vec<f64> = pairs
         .map(|(weight, class)| weight * factors[*class as usize])

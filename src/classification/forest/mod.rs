@@ -38,6 +38,7 @@ mod model;
 mod oob;
 mod params;
 mod predict;
+mod scorer;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -45,3 +46,4 @@ mod tests;
 pub use model::RandomForest;
 pub use oob::OutOfBag;
 pub use params::{FeaturesPerNode, RandomForestParams, RandomForestValidParams};
+pub use scorer::ForestScorer;

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::params::{NAME, RandomForestParams, RandomForestValidParams};
 use crate::classification::boosting::FeatureImportance;
 use crate::classification::boosting::importance::of_trees;
-use crate::classification::logistic::ClassWeights;
+use crate::classification::trees::close::{close_trees, same_names};
+use crate::classification::trees::held::{Form, Held};
+use crate::classification::trees::told;
 use crate::design::binned::Binner;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::estimator::{ClassLabel, Model, ModelHeader, Persist, RowsSource, Summary, Term};
 use crate::kernel::tree::flat::Tree;
 use crate::kernel::tree::model::{Ensemble, Trees};
@@ -36,12 +38,10 @@ use crate::kernel::tree::walk::Forest;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, PartialEq, Deserialize)]
-#[serde(try_from = "Wire<L>", bound = "L: ClassLabel")]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent, bound = "L: ClassLabel")]
 pub struct RandomForest<L: ClassLabel = bool> {
-    pub(super) wire: Wire<L>,
-    /// The trees of `wire`, laid out for walking.
-    pub(super) forest: Forest,
+    pub(super) wire: Held<Wire<L>>,
 }
 
 /// Plain data of the model; every invariant is checked before it becomes one.
@@ -63,17 +63,16 @@ pub(super) struct Wire<L: ClassLabel> {
     pub(super) constant: Vec<String>,
 }
 
-impl<L: ClassLabel> Serialize for RandomForest<L> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        self.wire.serialize(serializer)
+impl<L: ClassLabel> Form for Wire<L> {
+    type Layout = Forest;
+
+    fn check(&self) -> Result<()> {
+        self.check_all()
     }
-}
 
-impl<L: ClassLabel> TryFrom<Wire<L>> for RandomForest<L> {
-    type Error = Error;
-
-    fn try_from(wire: Wire<L>) -> Result<Self> {
-        Self::of(wire)
+    fn lay_out(&self) -> Self::Layout {
+        let output = (self.classes.len() == 2).then_some(self.modelled as usize);
+        Forest::of_shares(&self.trees, output, self.classes.len())
     }
 }
 
@@ -81,17 +80,18 @@ impl<L: ClassLabel> Persist for RandomForest<L> {
     const KIND: &'static str = "random-forest";
 
     fn check(&self) -> Result<()> {
-        self.wire.check()
+        self.wire.check_all()
     }
 }
 
 impl<L: ClassLabel> fmt::Debug for RandomForest<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(NAME)
-            .field("n_features", &self.wire.binner.schema.len())
-            .field("n_classes", &self.wire.classes.len())
-            .field("n_trees", &self.n_trees())
-            .finish_non_exhaustive()
+        let sizes = [
+            ("n_features", self.wire.binner.schema.len()),
+            ("n_classes", self.wire.classes.len()),
+            ("n_trees", self.n_trees()),
+        ];
+        told::debug(f, NAME, sizes)
     }
 }
 
@@ -129,12 +129,10 @@ impl RandomForest {
 }
 
 impl<L: ClassLabel> RandomForest<L> {
-    /// The model of checked data.
+    /// The model of these data, once they are checked.
     pub(super) fn of(wire: Wire<L>) -> Result<Self> {
-        wire.check()?;
-        let output = (wire.classes.len() == 2).then_some(wire.modelled as usize);
-        let forest = Forest::of_shares(&wire.trees, output, wire.classes.len());
-        Ok(Self { wire, forest })
+        let wire = Held::new(wire)?;
+        Ok(Self { wire })
     }
 
     /// Classes in the order of the columns of [`Classify::predict_proba`](crate::estimator::Classify::predict_proba).
@@ -261,26 +259,48 @@ impl<L: ClassLabel> Summary for RandomForest<L> {
 
     fn warnings(&self) -> Vec<String> {
         let wire = &self.wire;
-        let mut warnings = Vec::new();
-        if !wire.constant.is_empty() {
-            warnings.push(format!(
-                "left out as constant: {}",
-                wire.constant.join(", ")
-            ));
-        }
-        if wire.trees.iter().all(|tree| tree.nodes.len() == 1) {
-            warnings.push(
-                "no tree has a cut: every row gets the same answer (few rows for \
-                 `min_leaf_rows`, or features without effect)"
-                    .into(),
-            );
-        }
-        if wire.params.class_weights != ClassWeights::None {
-            warnings.push("class weights: probabilities are not calibrated to the data".into());
-        }
+        let weighted = wire.params.weighting().is_some();
+        let mut warnings = told::warnings(&wire.constant, told::no_cut(&wire.trees), weighted);
         if wire.params.balanced {
             warnings.push("balanced draws: probabilities are not calibrated to the data".into());
         }
         warnings
     }
+}
+
+impl<L: ClassLabel> approx::AbsDiffEq for RandomForest<L> {
+    type Epsilon = f64;
+
+    fn default_epsilon() -> f64 {
+        f64::EPSILON
+    }
+
+    /// Same features, classes and shape of trees; thresholds and shares within `epsilon`.
+    fn abs_diff_eq(&self, other: &Self, epsilon: f64) -> bool {
+        close(self, other, |a, b| f64::abs_diff_eq(&a, &b, epsilon))
+    }
+}
+
+impl<L: ClassLabel> approx::RelativeEq for RandomForest<L> {
+    fn default_max_relative() -> f64 {
+        f64::EPSILON
+    }
+
+    fn relative_eq(&self, other: &Self, epsilon: f64, max_relative: f64) -> bool {
+        close(self, other, |a, b| {
+            f64::relative_eq(&a, &b, epsilon, max_relative)
+        })
+    }
+}
+
+fn close<L: ClassLabel>(
+    a: &RandomForest<L>,
+    b: &RandomForest<L>,
+    same: impl Fn(f64, f64) -> bool,
+) -> bool {
+    let (a, b) = (&a.wire, &b.wire);
+    a.classes == b.classes
+        && a.modelled == b.modelled
+        && same_names(&a.binner.schema, &b.binner.schema)
+        && close_trees(&a.trees, &b.trees, &same)
 }

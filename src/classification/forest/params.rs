@@ -4,6 +4,8 @@ use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
 use crate::classification::logistic::ClassWeights;
+use crate::classification::trees::classes::Weighting;
+use crate::classification::trees::settings::{check_n_trees, check_sizes};
 use crate::design::binned::MAX_BINS;
 use crate::error::{Error, Result};
 use crate::estimator::params::Checker;
@@ -11,12 +13,6 @@ use crate::kernel::tree::class_grow::ClassGrowth;
 use crate::kernel::tree::class_split::Criterion;
 
 pub(super) const NAME: &str = "RandomForest";
-
-/// More leaves than bins of all features can tell apart in practice; keeps sizes far from overflow.
-const MOST_LEAVES: usize = 131_072;
-
-/// More trees than any fit needs; keeps sizes far from overflow.
-const MOST_TREES: usize = 1_000_000;
 
 /// How many features are drawn at every node.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -61,6 +57,8 @@ pub struct RandomForestValidParams {
     pub(crate) by_patient: bool,
     pub(crate) balanced: bool,
     pub(crate) class_weights: ClassWeights,
+    #[serde(default)]
+    pub(crate) class_factors: Vec<(String, f64)>,
     pub(crate) event: Option<String>,
     pub(crate) max_bins: usize,
     pub(crate) seed: u64,
@@ -88,6 +86,7 @@ impl Default for RandomForestParams {
             by_patient: true,
             balanced: false,
             class_weights: ClassWeights::None,
+            class_factors: Vec::new(),
             event: None,
             max_bins: MAX_BINS,
             seed: 0,
@@ -212,6 +211,14 @@ impl RandomForestParams {
         self
     }
 
+    /// Multiplies the weight of one class by a factor, on top of [`Self::class_weights`]; the class by
+    /// its name, of any number of classes. Classes without a factor keep their weight.
+    #[must_use]
+    pub fn class_weight(mut self, class: impl Into<String>, factor: f64) -> Self {
+        self.0.class_factors.push((class.into(), factor));
+        self
+    }
+
     /// Names the class that is the event, for a target of two classes as text or numbers.
     #[must_use]
     pub fn event(mut self, event: impl Into<String>) -> Self {
@@ -238,45 +245,39 @@ impl RandomForestValidParams {
     /// The rule of every setting.
     pub(super) fn check_all(&self) -> Result<()> {
         let checker = Checker::new(NAME);
-        let within = |name, value: usize, low, high, rule| {
-            checker.require((low..=high).contains(&value), name, value, rule)
-        };
-        within("n_trees", self.n_trees, 1, MOST_TREES, "within 1..=1000000")?;
-        let leaves = self.max_leaves.unwrap_or(2);
-        within("max_leaves", leaves, 2, MOST_LEAVES, "within 2..=131072")?;
-        within("max_bins", self.max_bins, 2, MAX_BINS, "within 2..=255")?;
+        check_n_trees(checker, self.n_trees)?;
+        check_sizes(checker, self.max_leaves.unwrap_or(2), self.max_bins)?;
         checker.at_least_one("max_depth", self.max_depth)?;
         let most = u32::MAX as usize;
-        within(
+        checker.within(
             "min_leaf_rows",
             self.min_leaf_rows,
-            1,
-            most,
+            1..=most,
             "within 1..=4294967295",
         )?;
-        within(
+        checker.within(
             "min_split_rows",
             self.min_split_rows,
-            2,
-            most,
+            2..=most,
             "within 2..=4294967295",
         )?;
         checker.not_negative("min_leaf_weight", self.min_leaf_weight)?;
         checker.not_negative("min_gain", self.min_gain)?;
-        let share = |name, share: f64| {
-            checker.require(share > 0.0 && share <= 1.0, name, share, "within (0, 1]")
-        };
-        share("row_share", self.row_share)?;
+        checker.share("row_share", self.row_share)?;
         match self.features_per_node {
-            FeaturesPerNode::Share(of_all) => share("features_per_node", of_all)?,
+            FeaturesPerNode::Share(of_all) => checker.share("features_per_node", of_all)?,
             FeaturesPerNode::Count(count) => checker.at_least_one("features_per_node", count)?,
             FeaturesPerNode::SquareRoot => {}
         }
-        if let ClassWeights::Given(non_event, event) = self.class_weights {
-            checker.positive("class_weights", non_event)?;
-            checker.positive("class_weights", event)?;
+        self.weighting().check(checker)
+    }
+
+    /// What classes weigh, on top of row weights.
+    pub(super) fn weighting(&self) -> Weighting<'_> {
+        Weighting {
+            classes: self.class_weights,
+            named: &self.class_factors,
         }
-        Ok(())
     }
 
     /// The settings of the kernel for so many features.

@@ -4,6 +4,7 @@ use linfa::traits::PredictInplace;
 use ndarray::{Array1, Array2};
 
 use super::model::RandomForest;
+use crate::classification::trees::classes::need_event;
 use crate::design::align::cut_sparse;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::input::RowsAccess;
@@ -16,7 +17,7 @@ impl<L: ClassLabel> RandomForest<L> {
         let width = self.wire.binner.schema.len();
         let n_trees = self.n_trees() as f64;
         let take = |values: &[f64]| {
-            let mut means = self.forest.scores(width, values);
+            let mut means = self.wire.layout().scores(width, values);
             means.iter_mut().for_each(|sum| *sum /= n_trees);
             means
         };
@@ -64,16 +65,7 @@ impl<L: ClassLabel> Classify for RandomForest<L> {
 
 impl<L: ClassLabel> PredictRisk for RandomForest<L> {
     fn predict_risk(&self, rows: &impl Rows) -> Result<Array1<f64>> {
-        if !self.wire.event_named {
-            return Err(ErrorKind::TargetKind {
-                what: "risk",
-                expected: "two classes and a named event (`.event(..)` in the params, or a target \
-                           of flags)"
-                    .into(),
-                found: "classes without a named event".into(),
-            }
-            .into());
-        }
+        need_event(self.wire.event_named, "risk")?;
         Ok(self.means(rows.source())?.into())
     }
 }

@@ -4,7 +4,7 @@ use linfa::DatasetBase;
 use ndarray::{Array1, Array2};
 
 use super::*;
-use crate::classification::logistic::ClassWeights;
+use crate::classification::logistic::{Cell, ClassWeights};
 use crate::error::{ErrorKind, Result};
 use crate::estimator::{
     Classify, Cohort, Control, Fit, Model, ParamGuard, PatientMatrix, PredictRisk, Saved, Summary,
@@ -158,13 +158,13 @@ fn a_model_saved_is_the_same_model() -> Result<()> {
     assert_eq!(again, model);
     assert_eq!(again.predict_risk(&train.records)?, risk);
     // Shares that are none are refused.
-    let mut wire = model.wire.clone();
+    let mut wire = (*model.wire).clone();
     wire.trees[0].values[0] = 1.5;
     assert!(RandomForest::of(wire).is_err());
-    let mut wire = model.wire.clone();
+    let mut wire = (*model.wire).clone();
     wire.trees.pop();
     assert!(RandomForest::of(wire).is_err());
-    let mut wire = model.wire.clone();
+    let mut wire = (*model.wire).clone();
     wire.modelled = 2;
     assert!(RandomForest::of(wire).is_err());
     Ok(())
@@ -312,4 +312,103 @@ fn a_fit_can_be_stopped() {
         .fit_with_control(&patients(60, 1), &control)
         .unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Cancelled));
+}
+
+#[test]
+fn the_scorer_answers_as_the_model() -> Result<()> {
+    let cohort = patients(400, 9);
+    for params in [small(), small().random_cuts(true)] {
+        let model = params.min_leaf_rows(5).check()?.fit(&cohort)?;
+        let risk = model.predict_risk(&cohort.records)?;
+        let scorer = model.scorer()?;
+        assert_eq!(scorer.n_features(), 3);
+        let number = |name: &str| cohort.records.column(name).unwrap().to_vec();
+        let (lactate, noise) = (number("lactate"), number("noise"));
+        let ward = cohort.records.column("ward")?;
+        for row in 0..400 {
+            let cells = [
+                Cell::Number(lactate[row]),
+                Cell::Number(noise[row]),
+                ward.level(row).map_or(Cell::Missing, Cell::Level),
+            ];
+            assert_eq!(scorer.risk(&cells)?.to_bits(), risk[row].to_bits());
+        }
+        let with = |cell| scorer.risk(&[Cell::Number(1.0), Cell::Number(0.0), cell]);
+        assert_eq!(with(Cell::Level("unheard of"))?, with(Cell::Missing)?);
+        assert!(with(Cell::Number(1.0)).is_err() && scorer.risk(&[]).is_err());
+    }
+    let labels: Array1<usize> = (0..400).map(|row| row % 3).collect();
+    let three = DatasetBase::new(cohort.records.clone(), labels);
+    assert!(small().check()?.fit(&three)?.scorer().is_err());
+    Ok(())
+}
+
+/// More features than are read without an allocation.
+#[test]
+fn the_scorer_reads_wide_rows() -> Result<()> {
+    let x = Array2::from_shape_fn((60, 300), |(row, column)| {
+        ((row * 7 + column * 3) % 11) as f64
+    });
+    let y: Array1<bool> = (0..60).map(|row| x[(row, 299)] > 5.0).collect();
+    let params = small().min_leaf_rows(2).row_share(1.0).check()?;
+    let model = params.fit(&DatasetBase::new(x.clone(), y))?;
+    let risk = model.predict_risk(&x)?;
+    let scorer = model.scorer()?;
+    for (row, risk) in x.rows().into_iter().zip(&risk) {
+        let cells: Vec<Cell<'_>> = row.iter().map(|value| Cell::Number(*value)).collect();
+        assert_eq!(scorer.risk(&cells)?.to_bits(), risk.to_bits());
+    }
+    Ok(())
+}
+
+/// One feature without effect: what is answered are the shares of the classes by weight.
+#[test]
+fn classes_weigh_what_they_are_given() -> Result<()> {
+    let shares = |labels: &[&str], params: RandomForestParams| {
+        let labels: Array1<String> = labels.iter().map(|label| (*label).to_string()).collect();
+        let rows = Array2::<f64>::zeros((labels.len(), 1));
+        let cohort = DatasetBase::new(rows.clone(), labels);
+        let model = params.n_trees(2).row_share(1.0).check()?.fit(&cohort)?;
+        Ok::<_, crate::Error>(model.predict_proba(&rows)?.row(0).to_vec())
+    };
+    let near = |found: Vec<f64>, expected: &[f64]| {
+        assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-9, "{found:?}");
+        }
+    };
+    // 1 a, 3 b, 2 c: with c four times, 1 + 3 + 8 = 12.
+    let c = small().class_weight("c", 4.0);
+    let three = ["b", "a", "c", "b", "c", "b"];
+    near(
+        shares(&three, c.clone())?,
+        &[1.0 / 12.0, 3.0 / 12.0, 8.0 / 12.0],
+    );
+    // The event is the first of the names: 1 times 6 of 6 + 3.
+    let two = ["died", "lived", "lived", "lived"];
+    let given = small().class_weights(ClassWeights::Given(1.0, 6.0));
+    near(shares(&two, given.event("died"))?, &[2.0 / 3.0, 1.0 / 3.0]);
+    near(
+        shares(&two, small().class_weight("died", 6.0))?,
+        &[2.0 / 3.0, 1.0 / 3.0],
+    );
+    assert!(shares(&two, c).is_err(), "no class c");
+    Ok(())
+}
+
+#[test]
+fn forests_are_close_up_to_their_numbers() -> Result<()> {
+    let cohort = patients(300, 12);
+    let model = small().check()?.fit(&cohort)?;
+    let moved = |by: f64| {
+        let mut wire = (*model.wire).clone();
+        wire.trees[0].nodes[0].threshold += by;
+        RandomForest::of(wire)
+    };
+    approx::assert_abs_diff_eq!(moved(1e-9)?, model, epsilon = 1e-8);
+    approx::assert_abs_diff_ne!(moved(1e-3)?, model, epsilon = 1e-8);
+    approx::assert_relative_eq!(model.clone(), model);
+    let other = small().seed(5).check()?.fit(&cohort)?;
+    approx::assert_abs_diff_ne!(other, model, epsilon = 1e9);
+    Ok(())
 }

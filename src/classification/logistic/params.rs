@@ -25,6 +25,17 @@ pub enum ClassWeights {
     Given(f64, f64),
 }
 
+impl ClassWeights {
+    /// Weights that are given are finite and above zero.
+    pub(in crate::classification) fn check(self, checker: Checker) -> Result<()> {
+        if let Self::Given(non_event, event) = self {
+            checker.positive("class_weights", non_event)?;
+            checker.positive("class_weights", event)?;
+        }
+        Ok(())
+    }
+}
+
 /// Which covariance of the coefficients the inference uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -175,16 +186,8 @@ impl ParamGuard for LogisticRegressionParams {
         let params = &self.0;
         checker.not_negative("strength", params.strength)?;
         checker.fraction("l1_ratio", params.l1_ratio)?;
-        checker.require(
-            params.level > 0.0 && params.level < 1.0,
-            "level",
-            params.level,
-            "within (0, 1)",
-        )?;
-        if let ClassWeights::Given(non_event, event) = params.class_weights {
-            checker.positive("class_weights", non_event)?;
-            checker.positive("class_weights", event)?;
-        }
+        checker.inside_unit("level", params.level)?;
+        params.class_weights.check(checker)?;
         checker.positive("tolerance", params.tolerance)?;
         checker.at_least_one("max_iterations", params.max_iterations)?;
         params.preparation.check(NAME)?;
@@ -319,12 +322,7 @@ impl ParamGuard for LogisticPathParams {
         self.unchecked.check_ref()?;
         let params = &self.valid;
         checker.at_least_one("n_strengths", params.n_strengths)?;
-        checker.require(
-            params.min_ratio > 0.0 && params.min_ratio < 1.0,
-            "min_ratio",
-            params.min_ratio,
-            "within (0, 1)",
-        )?;
+        checker.inside_unit("min_ratio", params.min_ratio)?;
         if let Some(strengths) = &params.strengths {
             checker.at_least_one("strengths", strengths.len())?;
             for strength in strengths {

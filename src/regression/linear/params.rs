@@ -123,12 +123,7 @@ impl ParamGuard for LinearRegressionParams {
     fn check_ref(&self) -> Result<&Self::Checked> {
         let checker = Checker::new(NAME);
         let params = &self.0;
-        checker.require(
-            params.level > 0.0 && params.level < 1.0,
-            "level",
-            params.level,
-            "within (0, 1)",
-        )?;
+        checker.inside_unit("level", params.level)?;
         checker.require(
             (0.0..1.0).contains(&params.tolerance),
             "tolerance",
