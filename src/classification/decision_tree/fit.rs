@@ -79,14 +79,14 @@ impl DecisionTreeValidParams {
             (None, None) => rows,
         };
         let (schema, positional) = schema_of(rows)?;
-        let binner = Binner::learn(
+        let bins = Binner::learn_and_apply(
             schema,
             positional,
             source,
             weights.as_deref(),
             self.max_bins,
         )?;
-        fit_used(self, rows, source, outcome, binner, control)
+        fit_used(self, rows, source, outcome, bins, control)
     }
 
     fn limits(&self) -> Limits {
@@ -133,7 +133,7 @@ fn fit_used<L: ClassLabel>(
     rows: RowsSource<'_>,
     source: RowsSource<'_>,
     outcome: Outcome<L>,
-    binner: Binner,
+    (binner, design): (Binner, BinnedDesign),
     control: &Control,
 ) -> Result<DecisionTree<L>> {
     let (weights, unit) = whole(&outcome.weights);
@@ -146,7 +146,6 @@ fn fit_used<L: ClassLabel>(
         n_classes: outcome.n_classes(),
         bins: binner.bins.iter().map(bins).collect(),
     };
-    let design = binner.apply(source)?;
     let all = outcome.used.len() == design.n_rows;
     let design = if all {
         design

@@ -130,8 +130,8 @@ where
         (None, Some(array)) => RowsSource::Array(array.view()),
         (None, None) => rows,
     };
-    let binner = Binner::learn(schema, positional, source, weights, params.max_bins)?;
-    let design = binner.apply(source)?;
+    let (binner, design) =
+        Binner::learn_and_apply(schema, positional, source, weights, params.max_bins)?;
     let used: Vec<u32> = (0..rows.n_rows())
         .filter(|row| present(weights, *row))
         .map(|row| row as u32)
