@@ -5,7 +5,6 @@ pub mod decision_tree;
 pub mod forest;
 pub mod logistic;
 
-pub use crate::kernel::tree::class_split::Criterion;
 pub use boosting::{
     BoostingScorer, Direction, FeatureImportance, GradientBoosting, GradientBoostingParams, Growth,
 };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::coded::{Cut, Grown, Labelled, Side};
+use super::coded::{Cut, Grown, Labelled, NO_VALUE, Side};
 use super::prune::Sequence;
 use crate::design::align::align;
 use crate::design::binned::{Binner, Bins};
@@ -130,11 +130,40 @@ fn surrogates(cut: &Cut, binner: &Binner) -> Vec<Surrogate> {
     cut.stand_ins.iter().filter_map(of).collect()
 }
 
-/// The largest value that goes left of a cut and the smallest that goes right.
+/// The largest value that goes left of a cut and the smallest that goes right, with their codes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Gap {
     low: f64,
     high: f64,
+    low_code: u32,
+    high_code: u32,
+}
+
+impl Gap {
+    const NONE: Self = Self {
+        low: f64::NEG_INFINITY,
+        high: f64::INFINITY,
+        low_code: 0,
+        high_code: u32::MAX,
+    };
+
+    /// Takes a value on the left; codes are in the order of values, hence it is only read where its code
+    /// is not below the largest one so far.
+    fn on_left(&mut self, code: u32, value: impl FnOnce() -> f64) {
+        if code > self.low_code {
+            (self.low_code, self.low) = (code, value());
+        } else if code == self.low_code {
+            self.low = self.low.max(value());
+        }
+    }
+
+    fn on_right(&mut self, code: u32, value: impl FnOnce() -> f64) {
+        if code < self.high_code {
+            (self.high_code, self.high) = (code, value());
+        } else if code == self.high_code {
+            self.high = self.high.min(value());
+        }
+    }
 }
 
 /// The gaps of the cuts that stay, from the training rows: a threshold is put in the middle of its
@@ -147,27 +176,25 @@ fn gaps(
     rows: RowsSource<'_>,
     used: &[u32],
 ) -> Result<Vec<Gap>> {
-    let none = Gap {
-        low: f64::NEG_INFINITY,
-        high: f64::INFINITY,
-    };
     let n_nodes = grown.nodes.len();
     let readers = align(&binner.schema, rows)?;
     let chunks = map_chunks(used.len(), |range| {
-        let mut gaps = vec![none; n_nodes];
+        let mut gaps = vec![Gap::NONE; n_nodes];
         for at in range {
             let mut node = 0;
             while let Some(cut) = grown.nodes[node].cut.as_ref().filter(|_| kept(node)) {
                 let left = cut.goes_left(&data.codes, at);
-                if let Side::UpTo(_) = cut.side {
-                    let mut value = [0.0];
-                    readers[cut.feature as usize].fill(used[at] as usize, &mut value);
-                    let gap = &mut gaps[node];
-                    // NaN is neither the larger nor the smaller.
-                    if left {
-                        gap.low = gap.low.max(value[0]);
-                    } else {
-                        gap.high = gap.high.min(value[0]);
+                if let Side::UpTo(last) = cut.side {
+                    let feature = cut.feature as usize;
+                    let value = || {
+                        let mut value = [0.0];
+                        readers[feature].fill(used[at] as usize, &mut value);
+                        value[0]
+                    };
+                    match data.codes.code(feature, at) {
+                        NO_VALUE => {}
+                        code if code <= last => gaps[node].on_left(code, value),
+                        code => gaps[node].on_right(code, value),
                     }
                 }
                 let children = &grown.nodes[node];
@@ -176,11 +203,11 @@ fn gaps(
         }
         gaps
     });
-    let mut all = vec![none; n_nodes];
+    let mut all = vec![Gap::NONE; n_nodes];
     for gaps in chunks {
         for (all, gap) in all.iter_mut().zip(gaps) {
-            all.low = all.low.max(gap.low);
-            all.high = all.high.min(gap.high);
+            all.on_left(gap.low_code, || gap.low);
+            all.on_right(gap.high_code, || gap.high);
         }
     }
     Ok(all)
