@@ -1,5 +1,7 @@
 //! A grown and pruned tree as the model keeps it: thresholds in the units of the features.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::coded::{Cut, Grown, Labelled, NO_VALUE, Side};
@@ -10,7 +12,7 @@ use crate::design::edges::between;
 use crate::error::Result;
 use crate::estimator::RowsSource;
 use crate::kernel::tree::flat::{LevelSet, NO_SET, Node, Tree};
-use crate::numeric::parallel::map_chunks;
+use crate::numeric::parallel::map_tasks;
 
 /// Numbers up to it: all that are known.
 pub(super) const ANY: f64 = f64::MAX;
@@ -130,44 +132,21 @@ fn surrogates(cut: &Cut, binner: &Binner) -> Vec<Surrogate> {
     cut.stand_ins.iter().filter_map(of).collect()
 }
 
-/// The largest value that goes left of a cut and the smallest that goes right, with their codes.
+/// The largest value that goes left of a cut and the smallest that goes right.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Gap {
     low: f64,
     high: f64,
-    low_code: u32,
-    high_code: u32,
 }
 
-impl Gap {
-    const NONE: Self = Self {
-        low: f64::NEG_INFINITY,
-        high: f64::INFINITY,
-        low_code: 0,
-        high_code: u32::MAX,
-    };
-
-    /// Takes a value on the left; codes are in the order of values, hence it is only read where its code
-    /// is not below the largest one so far.
-    fn on_left(&mut self, code: u32, value: impl FnOnce() -> f64) {
-        if code > self.low_code {
-            (self.low_code, self.low) = (code, value());
-        } else if code == self.low_code {
-            self.low = self.low.max(value());
-        }
-    }
-
-    fn on_right(&mut self, code: u32, value: impl FnOnce() -> f64) {
-        if code < self.high_code {
-            (self.high_code, self.high) = (code, value());
-        } else if code == self.high_code {
-            self.high = self.high.min(value());
-        }
-    }
-}
+const NO_GAP: Gap = Gap {
+    low: f64::NEG_INFINITY,
+    high: f64::INFINITY,
+};
 
 /// The gaps of the cuts that stay, from the training rows: a threshold is put in the middle of its
-/// gap at the node, not at the edge of a bin of all rows.
+/// gap at the node, not at the edge of a bin of all rows. Codes are in the order of values: only the
+/// values of two codes are read.
 fn gaps(
     grown: &Grown,
     kept: &(impl Fn(usize) -> bool + Sync),
@@ -176,39 +155,57 @@ fn gaps(
     rows: RowsSource<'_>,
     used: &[u32],
 ) -> Result<Vec<Gap>> {
-    let n_nodes = grown.nodes.len();
     let readers = align(&binner.schema, rows)?;
-    let chunks = map_chunks(used.len(), |range| {
-        let mut gaps = vec![Gap::NONE; n_nodes];
-        for at in range {
-            let mut node = 0;
-            while let Some(cut) = grown.nodes[node].cut.as_ref().filter(|_| kept(node)) {
-                let left = cut.goes_left(&data.codes, at);
-                if let Side::UpTo(last) = cut.side {
-                    let feature = cut.feature as usize;
-                    let value = || {
-                        let mut value = [0.0];
-                        readers[feature].fill(used[at] as usize, &mut value);
-                        value[0]
-                    };
-                    match data.codes.code(feature, at) {
-                        NO_VALUE => {}
-                        code if code <= last => gaps[node].on_left(code, value),
-                        code => gaps[node].on_right(code, value),
-                    }
-                }
-                let children = &grown.nodes[node];
-                node = if left { children.left } else { children.right } as usize;
+    let below = below(grown);
+    Ok(map_tasks(grown.nodes.len(), |node| {
+        let cut = grown.nodes[node].cut.as_ref().filter(|_| kept(node));
+        let Some((feature, last)) = cut.and_then(|cut| match cut.side {
+            Side::UpTo(last) => Some((cut.feature as usize, last)),
+            _ => None,
+        }) else {
+            return NO_GAP;
+        };
+        let of_node = &grown.rows[below[node].clone()];
+        let codes = || {
+            let codes = of_node.iter();
+            let codes = codes.map(|row| (*row, data.codes.code(feature, *row as usize)));
+            codes.filter(|(_, code)| *code != NO_VALUE)
+        };
+        let ends = codes().fold((None, NO_VALUE), |(low, high), (_, code)| {
+            if code <= last {
+                (low.max(Some(code)), high)
+            } else {
+                (low, high.min(code))
+            }
+        });
+        let mut gap = NO_GAP;
+        for (row, code) in codes() {
+            if Some(code) != ends.0 && code != ends.1 {
+                continue;
+            }
+            let mut value = [0.0];
+            readers[feature].fill(used[row as usize] as usize, &mut value);
+            if code <= last {
+                gap.low = gap.low.max(value[0]);
+            } else {
+                gap.high = gap.high.min(value[0]);
             }
         }
-        gaps
-    });
-    let mut all = vec![Gap::NONE; n_nodes];
-    for gaps in chunks {
-        for (all, gap) in all.iter_mut().zip(gaps) {
-            all.on_left(gap.low_code, || gap.low);
-            all.on_right(gap.high_code, || gap.high);
+        gap
+    }))
+}
+
+/// Where the rows of every node stand among those of the tree.
+fn below(grown: &Grown) -> Vec<Range<usize>> {
+    let mut below = vec![0..0; grown.nodes.len()];
+    for (leaf, start, end) in &grown.segments {
+        below[*leaf] = *start..*end;
+    }
+    for (at, node) in grown.nodes.iter().enumerate().rev() {
+        if node.cut.is_some() {
+            // Left ones stand before right ones.
+            below[at] = below[node.left as usize].start..below[node.right as usize].end;
         }
     }
-    Ok(all)
+    below
 }

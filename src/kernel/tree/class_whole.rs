@@ -173,7 +173,8 @@ impl<'a> AllFeatures<'a> {
         let (groups, bins, n_classes) = (&self.design.groups, self.bins, self.n_classes);
         let search = |group: usize, room: &mut [Counts; GROUP]| {
             let first = group * GROUP;
-            let n_bins = |lane: usize| bins.get(first + lane).map_or(0, |(n_bins, _)| *n_bins);
+            // What fills up the last group is all in one bin.
+            let n_bins = |lane: usize| bins.get(first + lane).map_or(1, |(n_bins, _)| *n_bins);
             count_group(items, &groups[group], n_bins, n_classes, by_rows, room);
             let mut left = vec![0; n_classes];
             let mut best = None;
