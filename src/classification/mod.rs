@@ -6,7 +6,6 @@ pub mod forest;
 pub mod logistic;
 mod trees;
 
-pub use crate::kernel::tree::class_split::Criterion;
 pub use boosting::{
     BoostingScorer, Direction, FeatureImportance, GradientBoosting, GradientBoostingParams, Growth,
 };

@@ -149,6 +149,13 @@ pub(crate) fn align<'a>(schema: &Schema, rows: RowsSource<'a>) -> Result<Vec<Rea
 
 /// Refuses an infinity in values read from row `start` on.
 pub(crate) fn refuse_infinite(feature: &Feature, start: usize, values: &[f64]) -> Result<()> {
+    // Looking at all of them is faster than stopping early; few columns have any.
+    let any = values
+        .iter()
+        .fold(false, |any, value| any | value.is_infinite());
+    if !any {
+        return Ok(());
+    }
     match values.iter().position(|value| value.is_infinite()) {
         None => Ok(()),
         Some(offset) => Err(not_finite(

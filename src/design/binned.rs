@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::design::align::{Reader, align, refuse_infinite};
 use crate::design::edges::{edges_of, whole_weight};
+use crate::design::lookup::Lookup;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::{RowsSource, Schema};
 use crate::matrix::column::MISSING_CODE;
@@ -50,7 +51,7 @@ impl Bins {
     }
 
     #[inline]
-    fn of_number(edges: &[f64], value: f64) -> u8 {
+    pub(super) fn of_number(edges: &[f64], value: f64) -> u8 {
         if value.is_nan() {
             return MISSING;
         }
@@ -210,6 +211,7 @@ impl Binner {
             let mut out = vec![[0_u8; GROUP]; n_rows];
             let mut numbers = vec![0.0; CHUNK_ROWS];
             let mut codes = vec![0; CHUNK_ROWS];
+            let mut lookups: [Option<Lookup<'_>>; GROUP] = Default::default();
             let first = group * GROUP;
             for (start, part) in out.chunks_mut(CHUNK_ROWS).enumerate() {
                 let start = range.start + start * CHUNK_ROWS;
@@ -220,9 +222,9 @@ impl Binner {
                             let numbers = &mut numbers[..part.len()];
                             readers[position].fill(start, numbers);
                             refuse_infinite(&self.schema.features()[position], start, numbers)?;
-                            for (slot, value) in part.iter_mut().zip(numbers.iter()) {
-                                slot[lane] = Bins::of_number(edges, *value);
-                            }
+                            lookups[lane]
+                                .get_or_insert_with(|| Lookup::new(edges, n_rows))
+                                .bins(numbers, |at, bin| part[at][lane] = bin);
                         }
                         Bins::Levels { .. } => {
                             let codes = &mut codes[..part.len()];
@@ -302,7 +304,7 @@ impl Binner {
 }
 
 /// Weights as whole numbers, 0 where there is none; `None` where all others are alike.
-fn whole_weights(weights: &[f64]) -> Option<Vec<u64>> {
+pub(super) fn whole_weights(weights: &[f64]) -> Option<Vec<u64>> {
     let present = || weights.iter().copied().filter(|weight| *weight > 0.0);
     let range = (
         present().fold(f64::INFINITY, f64::min),

@@ -18,6 +18,9 @@ const PREFIX_BITS: u32 = 16;
 /// Bits below them.
 const REST: u32 = 64 - PREFIX_BITS;
 
+/// First cells that are looked at together.
+const SEEN_TOGETHER: usize = 64;
+
 /// Number of first cells.
 const PREFIXES: usize = 1 << PREFIX_BITS;
 
@@ -313,10 +316,6 @@ pub(crate) fn count(
     count_runs(&runs_of(column, weights, |_| true), stretches, first)
 }
 
-fn weight_of(weights: Option<&[u64]>, row: usize) -> u64 {
-    weights.map_or(1, |weights| weights[row])
-}
-
 fn runs_of(column: &[f64], weights: Option<&[u64]>, wanted: impl Fn(u64) -> bool) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut take = |key, weight| match runs.last_mut() {
@@ -397,9 +396,17 @@ fn by_prefix(column: &[f64], weights: Option<&[u64]>) -> Vec<Cell> {
             }
         }
     }
-    let cells = sums.into_iter().enumerate();
-    let cells = cells.filter(|(prefix, sum)| *sum > 0 && is_finite((*prefix as u64) << REST));
+    // Most stretches of the table are empty; which ones is seen many cells at a time.
+    let filled = |cells: &[u64]| cells.iter().fold(0, |any, sum| any | sum) > 0;
+    let stretches = sums.chunks(SEEN_TOGETHER).enumerate();
+    let stretches = stretches.filter(|(_, cells)| filled(cells));
+    let cells = stretches.flat_map(|(at, cells)| {
+        let first = at * SEEN_TOGETHER;
+        let cells = cells.iter().enumerate();
+        cells.map(move |(prefix, sum)| (first + prefix, *sum))
+    });
     cells
+        .filter(|(prefix, sum)| *sum > 0 && is_finite((*prefix as u64) << REST))
         .map(|(prefix, weight)| Cell {
             number: prefix as u32,
             rows: weight,
@@ -445,22 +452,31 @@ fn by_stretch_of_prefix(
         most: 0,
     };
     let mut cells = vec![empty; n_cells];
-    for (row, value) in column.iter().enumerate() {
-        let key = key(*value);
+    let place = |key: u64| {
         let (number, stretch) = &places[of_prefix[(key >> REST) as usize] as usize];
         let place = (key >> (stretch.shift & 63)).wrapping_sub(stretch.first);
         let within = place < u64::from(stretch.cells);
-        let place = if within { number + place as usize } else { 0 };
-        let cell = &mut cells[place];
+        if within { number + place as usize } else { 0 }
+    };
+    for (row, value) in column.iter().enumerate() {
+        let key = key(*value);
+        let cell = &mut cells[place(key)];
         cell.rows += 1;
-        cell.weight += weight_of(weights, row);
+        if let Some(weights) = weights {
+            cell.weight += weights[row];
+        }
         cell.least = cell.least.min(key);
         cell.most = cell.most.max(key);
     }
     let cells = cells.into_iter().skip(1).enumerate();
     let filled = cells.filter(|(_, cell)| cell.rows > 0);
-    let numbered = |(number, cell)| Cell {
+    let numbered = |(number, cell): (usize, Cell)| Cell {
         number: number as u32,
+        weight: if weights.is_some() {
+            cell.weight
+        } else {
+            cell.rows
+        },
         ..cell
     };
     filled.map(numbered).collect()

@@ -8,6 +8,8 @@ pub(crate) mod bundle;
 pub(crate) mod edges;
 pub(crate) mod encode;
 pub(crate) mod fills;
+pub(crate) mod learn;
+pub(crate) mod lookup;
 pub mod prepare;
 pub mod profile;
 pub(crate) mod statistics;

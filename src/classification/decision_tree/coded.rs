@@ -1,6 +1,8 @@
 //! Rows as codes of their values, and cuts of those codes.
 
 use crate::design::binned::{BinnedDesign, MISSING};
+use crate::kernel::tree::class_grow;
+use crate::kernel::tree::class_histogram::Item;
 use crate::kernel::tree::flat::{LevelSet, holds};
 
 /// The code of a missing value.
@@ -55,8 +57,6 @@ pub(super) struct Labelled {
     /// Whole-number weights, 1 or more.
     pub(super) weights: Vec<u32>,
     pub(super) n_classes: usize,
-    /// Whether all weights are 1.
-    pub(super) unweighted: bool,
     /// By feature, its number of bins and whether they are levels.
     pub(super) bins: Vec<(usize, bool)>,
 }
@@ -73,7 +73,6 @@ impl Labelled {
             classes: of(&self.classes),
             weights: of(&self.weights),
             n_classes: self.n_classes,
-            unweighted: self.unweighted,
             bins: self.bins.clone(),
         }
     }
@@ -82,14 +81,15 @@ impl Labelled {
         self.bins[feature].1
     }
 
-    /// Weight of every class among some rows.
-    pub(super) fn totals(&self, rows: &[u32]) -> Vec<u64> {
-        let mut totals = vec![0; self.n_classes];
-        for row in rows {
-            let row = *row as usize;
-            totals[self.classes[row] as usize] += u64::from(self.weights[row]);
-        }
-        totals
+    /// The rows as trees for classes take them.
+    pub(super) fn items(&self) -> Vec<Item> {
+        let pairs = self.classes.iter().zip(&self.weights);
+        let items = pairs.enumerate().map(|(row, (class, weight))| Item {
+            row: row as u32,
+            class: *class,
+            weight: i64::from(*weight),
+        });
+        items.collect()
     }
 }
 
@@ -158,38 +158,10 @@ impl Cut {
     }
 }
 
-/// A node of a grown tree; children stand behind their parent.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct GrownNode {
-    pub(super) cut: Option<Cut>,
-    pub(super) left: u32,
-    pub(super) right: u32,
-    pub(super) rows: u64,
-    pub(super) depth: u32,
-}
-
-/// A grown tree with the weight of every class at every node.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Grown {
-    pub(super) nodes: Vec<GrownNode>,
-    pub(super) n_classes: usize,
-    /// Those of node `i` stand at `i * n_classes`.
-    pub(super) counts: Vec<u64>,
-}
+/// A grown tree.
+pub(super) type Grown = class_grow::Grown<Cut>;
 
 impl Grown {
-    pub(super) fn counts(&self, node: usize) -> &[u64] {
-        &self.counts[node * self.n_classes..(node + 1) * self.n_classes]
-    }
-
-    pub(super) fn weight(&self, node: usize) -> u64 {
-        self.counts(node).iter().sum()
-    }
-
-    pub(super) fn share(&self, node: usize, class: usize) -> f64 {
-        self.counts(node)[class] as f64 / self.weight(node) as f64
-    }
-
     /// Calls `see` with the nodes on the way of a row, root first.
     pub(super) fn way(&self, codes: &Codes, row: usize, mut see: impl FnMut(usize)) {
         let mut at = 0;

@@ -1,319 +1,159 @@
-//! The best cut of a node, from the class weights of its bins.
-//!
-//! ```text
-//!   rows of the node -> [rows, weight by class] of every bin -> cuts in order -> the purest two sides
-//! ```
-//!
-//! Purity of a side is `sum c^2 / W` (Gini) or `sum c log2(c / W)` (entropy) for class weights `c` and
-//! their sum `W`: weight times the negative impurity, up to a constant. All sums are whole numbers.
+//! Cuts between bins: what the kernel finds, as this tree asks it.
 
-use super::coded::{Labelled, Side};
-use super::params::Impurity;
+use super::coded::{Codes, Cut, Labelled, NO_VALUE, Side};
+use super::surrogate::stand_ins;
 use crate::design::binned::{BinnedDesign, GROUP, MISSING};
 use crate::error::Result;
+use crate::kernel::tree::class_grow::{Child, Guide, Leaf, partition};
+use crate::kernel::tree::class_histogram::Item;
+use crate::kernel::tree::class_split::ClassCut;
+use crate::kernel::tree::class_whole::{AllFeatures, Seeking};
 use crate::kernel::tree::flat::LevelSet;
-use crate::numeric::parallel::map_tasks;
+use crate::kernel::tree::split::Place;
 
-/// Gains that are rounding only, as a share of the weight of the node.
-const NOISE: f64 = 1e-13;
-
-/// With many classes, levels are put in order by the shares of so many of the largest.
-const ORDERS: usize = 16;
-
-/// Rows times features above which a node is worth several threads.
-const SHARED: usize = 1 << 16;
-
-/// A cut that was found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Found {
-    pub(super) feature: u32,
-    pub(super) side: Side,
-    pub(super) missing_left: bool,
-    /// Purity of both sides less that of the node, on the scale of weights.
-    pub(super) gain: f64,
-}
-
-/// The way to the best cut of a node.
-pub(super) trait Finder: Sync {
-    /// `None` where no cut makes the node purer.
-    fn best(&self, data: &Labelled, rows: &[u32]) -> Result<Option<Found>>;
-}
-
-/// Weight of a side times its purity.
-pub(super) fn purity(impurity: Impurity, counts: &[u64]) -> f64 {
-    let weight = counts.iter().sum::<u64>() as f64;
-    if weight == 0.0 {
-        return 0.0;
-    }
-    let parts = counts.iter().filter(|count| **count > 0);
-    match impurity {
-        Impurity::Gini => {
-            parts
-                .map(|count| *count as f64 * (*count as f64))
-                .sum::<f64>()
-                / weight
-        }
-        Impurity::Entropy => parts
-            .map(|count| *count as f64 * libm::log2(*count as f64 / weight))
-            .sum(),
-    }
-}
-
-/// Weight of a node times its impurity.
-pub(super) fn impurity_of(impurity: Impurity, counts: &[u64]) -> f64 {
-    let pure = match impurity {
-        Impurity::Gini => counts.iter().sum::<u64>() as f64,
-        Impurity::Entropy => 0.0,
-    };
-    (pure - purity(impurity, counts)).max(0.0)
-}
-
-/// Cuts between bins.
+/// Finds cuts between bins and sends rows by them.
 #[derive(Debug)]
 pub(super) struct ByBins<'a> {
-    /// Of the rows of `data`.
-    pub(super) design: &'a BinnedDesign,
-    pub(super) impurity: Impurity,
-    pub(super) min_leaf_rows: u64,
-    /// Whether missing values take part in the search; else a feature is judged by the rows that
-    /// have it.
-    pub(super) learn_missing: bool,
-}
-
-impl Finder for ByBins<'_> {
-    fn best(&self, data: &Labelled, rows: &[u32]) -> Result<Option<Found>> {
-        let group = |group: usize| self.of_group(data, rows, group);
-        let n_groups = self.design.groups.len();
-        let found: Vec<Option<Found>> = if rows.len() * data.bins.len() >= SHARED {
-            map_tasks(n_groups, group)
-        } else {
-            (0..n_groups).map(group).collect()
-        };
-        Ok(found.into_iter().flatten().reduce(better))
-    }
-}
-
-/// The first of equal ones.
-fn better(a: Found, b: Found) -> Found {
-    if b.gain > a.gain { b } else { a }
-}
-
-impl ByBins<'_> {
-    /// The best cut of the features that stand side by side.
-    fn of_group(&self, data: &Labelled, rows: &[u32], group: usize) -> Option<Found> {
-        let width = data.n_classes + 1;
-        let bins = &self.design.groups[group];
-        let sums = if data.unweighted && data.n_classes == 2 {
-            two_classes(data, bins, rows)
-        } else {
-            let mut sums = vec![0_u64; GROUP * 256 * width];
-            for row in rows {
-                let row = *row as usize;
-                let (class, weight) = (data.classes[row] as usize, u64::from(data.weights[row]));
-                for (lane, bin) in bins[row].iter().enumerate() {
-                    let at = (lane * 256 + usize::from(*bin)) * width;
-                    sums[at] += 1;
-                    sums[at + 1 + class] += weight;
-                }
-            }
-            sums
-        };
-        let first = group * GROUP;
-        let features = first..(first + GROUP).min(data.bins.len());
-        features
-            .filter_map(|feature| {
-                let lane = (feature - first) * 256 * width;
-                let (n_bins, levels) = data.bins[feature];
-                let search = Search::new(self, &sums[lane..lane + 256 * width], n_bins);
-                let best = if levels {
-                    search.levels()
-                } else {
-                    search.numbers()
-                };
-                best.map(|(gain, side, missing_left)| Found {
-                    feature: feature as u32,
-                    side,
-                    missing_left,
-                    gain,
-                })
-            })
-            .reduce(better)
-    }
-}
-
-/// Sums of rows of weight 1 and two classes: both are counted at once, the rows of class 1 in the upper
-/// half of a word, in a table that the first cache holds.
-fn two_classes(data: &Labelled, bins: &[[u8; GROUP]], rows: &[u32]) -> Vec<u64> {
-    let mut pairs = [[0_u64; 256]; GROUP];
-    for row in rows {
-        let row = *row as usize;
-        let one = 1 + (u64::from(data.classes[row]) << 32);
-        for (lane, bin) in pairs.iter_mut().zip(&bins[row]) {
-            lane[usize::from(*bin)] += one;
-        }
-    }
-    let mut sums = Vec::with_capacity(GROUP * 256 * 3);
-    for pair in pairs.as_flattened() {
-        let (rows, events) = (pair & u64::from(u32::MAX), pair >> 32);
-        sums.extend([rows, rows - events, events]);
-    }
-    sums
-}
-
-/// The search along one feature; slot 0 of every sum counts rows, the others weigh classes.
-struct Search<'a> {
-    rule: &'a ByBins<'a>,
-    sums: &'a [u64],
-    width: usize,
-    n_bins: usize,
-    present: Vec<u64>,
-    missing: Vec<u64>,
-    /// Purity of the node.
+    data: &'a Labelled,
+    design: &'a BinnedDesign,
+    all: AllFeatures<'a>,
+    /// Weight of all items.
     whole: f64,
-    least: f64,
+    /// Stand-ins of a cut; 0 for none.
+    surrogates: usize,
 }
 
-type Best = Option<(f64, Side, bool)>;
-
-impl<'a> Search<'a> {
-    fn new(rule: &'a ByBins<'a>, sums: &'a [u64], n_bins: usize) -> Self {
-        let width = sums.len() / 256;
-        let mut present = vec![0; width];
-        for bin in sums.chunks(width).take(n_bins) {
-            add(&mut present, bin);
-        }
-        let missing = if rule.learn_missing {
-            sums[usize::from(MISSING) * width..].to_vec()
-        } else {
-            vec![0; width]
+impl<'a> ByBins<'a> {
+    /// `min_gain` of `seeking` is a share of all weight; `design` holds the rows of `data`.
+    pub(super) fn new(
+        data: &'a Labelled,
+        design: &'a BinnedDesign,
+        seeking: Seeking,
+        surrogates: usize,
+        items: &[Item],
+    ) -> Self {
+        let whole = items.iter().map(|item| item.weight).sum::<i64>() as f64;
+        let seeking = Seeking {
+            min_gain: seeking.min_gain * whole,
+            ..seeking
         };
-        let mut node = present.clone();
-        add(&mut node, &missing);
         Self {
-            rule,
-            sums,
-            width,
-            n_bins,
-            whole: purity(rule.impurity, &node[1..]),
-            least: NOISE * node[1..].iter().sum::<u64>() as f64,
-            present,
-            missing,
+            data,
+            design,
+            all: AllFeatures::new(design, &data.bins, seeking, data.n_classes, items),
+            whole,
+            surrogates,
         }
     }
 
-    fn bin(&self, bin: usize) -> &[u64] {
-        &self.sums[bin * self.width..(bin + 1) * self.width]
-    }
-
-    /// Gain of a left side of present values, with the missing ones on either side.
-    fn weigh(&self, left: &[u64], best: &mut Best, side: impl Fn() -> Side) {
-        let right: Vec<u64> = self
-            .present
-            .iter()
-            .zip(left)
-            .map(|(all, l)| all - l)
-            .collect();
-        let mut judge = |left: &[u64], right: &[u64], missing_left: bool| {
-            if left[0].min(right[0]) < self.rule.min_leaf_rows {
-                return;
-            }
-            let impurity = self.rule.impurity;
-            let gain = purity(impurity, &left[1..]) + purity(impurity, &right[1..]) - self.whole;
-            if gain > best.map_or(self.least, |(gain, ..)| gain) {
-                *best = Some((gain, side(), missing_left));
-            }
-        };
-        if self.missing[0] == 0 {
-            let heavier = left[1..].iter().sum::<u64>() > right[1..].iter().sum::<u64>();
-            judge(left, &right, heavier);
-            return;
-        }
-        let with = |side: &[u64]| -> Vec<u64> {
-            side.iter().zip(&self.missing).map(|(a, b)| a + b).collect()
-        };
-        judge(left, &with(&right), false);
-        if right[0] > 0 {
-            judge(&with(left), &right, true);
-        }
-    }
-
-    fn numbers(&self) -> Best {
-        let mut best = None;
-        let mut left = vec![0; self.width];
-        for bin in 0..self.n_bins {
-            if self.bin(bin)[0] == 0 {
-                continue;
-            }
-            add(&mut left, self.bin(bin));
-            if left[0] == self.present[0] {
-                break;
-            }
-            self.weigh(&left, &mut best, || Side::UpTo(bin as u32));
-        }
-        self.known(&mut best);
-        best
-    }
-
-    /// What is known against what is missing.
-    fn known(&self, best: &mut Best) {
-        if self.missing[0] > 0 && self.present[0] > 0 {
-            self.weigh(&self.present, best, || Side::Known);
-        }
-    }
-
-    /// Levels by the share of a class are cut like numbers: with two classes one of these cuts is the
-    /// best of all (Breiman et al. 1984, theorem 4.5), with more the best of several orders is taken.
-    fn levels(&self) -> Best {
-        let seen: Vec<usize> = (0..self.n_bins)
-            .filter(|bin| self.bin(*bin)[0] > 0)
-            .collect();
-        let mut classes: Vec<usize> = (1..self.width).collect();
-        if classes.len() == 2 {
-            classes = vec![2];
-        } else {
-            classes.sort_by_key(|class| (std::cmp::Reverse(self.present[*class]), *class));
-            classes.truncate(ORDERS);
-        }
-        let mut best: Best = None;
-        for class in classes {
-            let share = |bin: usize| {
-                let sums = self.bin(bin);
-                sums[class] as f64 / sums[1..].iter().sum::<u64>() as f64
-            };
-            let mut order: Vec<(f64, usize)> = seen.iter().map(|bin| (share(*bin), *bin)).collect();
-            order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            let mut left = vec![0; self.width];
-            let mut set: LevelSet = [0; 4];
-            for (_, bin) in order.iter().take(seen.len().saturating_sub(1)) {
-                add(&mut left, self.bin(*bin));
-                set[bin / 64] |= 1 << (bin % 64);
-                self.weigh(&left, &mut best, || Side::In(set));
-            }
-        }
-        if let Some((_, side, missing_left)) = &mut best
-            && let Side::In(set) = side
-        {
-            // The lighter side is listed, so that a level without rows here goes to the heavier one.
-            let weight = |listed: bool| -> u64 {
-                let inside = |bin: &&usize| (set[*bin / 64] >> (*bin % 64) & 1 == 1) == listed;
-                let bins = seen.iter().filter(inside);
-                bins.map(|bin| self.bin(*bin)[1..].iter().sum::<u64>())
-                    .sum()
-            };
-            if weight(true) > weight(false) {
-                for bin in &seen {
-                    set[bin / 64] ^= 1 << (bin % 64);
+    /// The side of a cut that is listed, and whether missing values, or all rows, go to it.
+    fn side(&self, found: &ClassCut, items: &[Item]) -> (Side, bool) {
+        let feature = found.feature as usize;
+        // Where nothing is missing, it would go to the heavier side.
+        let missing_left = found
+            .missing_left
+            .unwrap_or(found.sides[0] > found.sides[1]);
+        let n_bins = self.data.bins[feature].0;
+        match found.place {
+            Place::Number(last) if usize::from(last) + 1 >= n_bins => (Side::Known, missing_left),
+            Place::Number(last) => (Side::UpTo(u32::from(last)), missing_left),
+            Place::Levels(set) => {
+                let mut shown: LevelSet = [0; 4];
+                (0..n_bins).for_each(|bin| shown[bin / 64] |= 1 << (bin % 64));
+                for (shown, absent) in shown.iter_mut().zip(found.absent) {
+                    *shown &= !absent;
                 }
-                *missing_left = !*missing_left;
+                if set == shown {
+                    return (Side::Known, missing_left);
+                }
+                if set == [0; 4] {
+                    return (Side::Known, !missing_left);
+                }
+                // The lighter side is listed, so that a level without rows here goes to the heavier one.
+                let mut weights = [0_i64; 2];
+                for item in items {
+                    let bin = self.design.bin(feature, item.row as usize);
+                    if bin != MISSING {
+                        let listed = Side::In(set).holds(u32::from(bin));
+                        weights[usize::from(listed)] += item.weight;
+                    }
+                }
+                if weights[1] <= weights[0] {
+                    return (Side::In(set), missing_left);
+                }
+                for (shown, listed) in shown.iter_mut().zip(set) {
+                    *shown &= !listed;
+                }
+                (Side::In(shown), !missing_left)
             }
         }
-        self.known(&mut best);
-        best
     }
 }
 
-fn add(sums: &mut [u64], more: &[u64]) {
-    for (sum, more) in sums.iter_mut().zip(more) {
-        *sum += more;
+impl Guide for ByBins<'_> {
+    type Cut = Cut;
+
+    fn gain(cut: &Cut) -> f64 {
+        cut.gain
     }
+
+    fn seek(&mut self, leaf: &Leaf, items: &[Item]) -> Result<Option<Cut>> {
+        Ok(self.all.seek(leaf, items).map(|found| {
+            let (side, missing_left) = self.side(&found, items);
+            Cut {
+                feature: found.feature,
+                side,
+                missing_left,
+                gain: found.gain / self.whole,
+                stand_ins: Vec::new(),
+            }
+        }))
+    }
+
+    fn part(&mut self, cut: &mut Cut, items: &mut [Item], aside: &mut Vec<Item>) -> usize {
+        if self.surrogates > 0 {
+            cut.stand_ins = stand_ins(self.data, cut, items, self.surrogates);
+        }
+        if !cut.stand_ins.is_empty() {
+            return part_by_codes(cut, &self.data.codes, items, aside);
+        }
+        let table: [bool; 256] = std::array::from_fn(|bin| {
+            if bin == usize::from(MISSING) {
+                cut.missing_left
+            } else {
+                cut.side.holds(bin as u32)
+            }
+        });
+        let feature = cut.feature as usize;
+        let (group, lane) = (&self.design.groups[feature / GROUP], feature % GROUP);
+        partition(items, aside, |item| {
+            table[usize::from(group[item.row as usize][lane])]
+        })
+    }
+
+    fn parted(&mut self, parent: usize, children: [Child<'_>; 2]) {
+        self.all.parted(parent, children);
+    }
+}
+
+/// Brings the items to the front that a cut sends left.
+pub(super) fn part_by_codes(
+    cut: &Cut,
+    codes: &Codes,
+    items: &mut [Item],
+    aside: &mut Vec<Item>,
+) -> usize {
+    partition(items, aside, |item| cut.goes_left(codes, item.row as usize))
+}
+
+/// The codes of a feature in some rows that have it.
+pub(super) fn known<'i>(
+    codes: &'i Codes,
+    feature: usize,
+    items: &'i [Item],
+) -> impl Iterator<Item = (Item, u32)> + 'i {
+    let pairs = items
+        .iter()
+        .map(move |item| (*item, codes.code(feature, item.row as usize)));
+    pairs.filter(|(_, code)| *code != NO_VALUE)
 }

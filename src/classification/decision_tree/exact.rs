@@ -12,35 +12,44 @@ use linfa::traits::Fit;
 use linfa_trees::{DecisionTree, SplitQuality};
 use ndarray::{Array1, Array2};
 
-use super::coded::{Codes, Labelled, Side};
-use super::cut::{Finder, Found, purity};
+use super::coded::{Codes, Cut, Labelled, Side};
+use super::cut::part_by_codes;
 use super::params::{Impurity, NAME};
 use crate::design::binned::{Binner, Bins};
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::{ParamGuard, RowsSource};
+use crate::kernel::tree::class_grow::{Guide, Leaf};
+use crate::kernel::tree::class_histogram::Item;
+use crate::kernel::tree::class_split::{Bounds, Node};
 use crate::kernel::tree::flat::LevelSet;
 
 /// Rows are counted in single precision there.
 const MOST_ROWS: usize = 1 << 24;
 
-/// Gains that are rounding only, as a share of the weight of the node.
-const NOISE: f64 = 1e-13;
-
 /// Cuts between values, by their ranks.
 #[derive(Debug)]
-pub(super) struct ByValues {
+pub(super) struct ByValues<'a> {
+    pub(super) data: &'a Labelled,
     pub(super) impurity: Impurity,
     pub(super) min_leaf_rows: u64,
+    /// As a share of all weight.
+    pub(super) min_gain: f64,
 }
 
-impl Finder for ByValues {
-    fn best(&self, data: &Labelled, rows: &[u32]) -> Result<Option<Found>> {
-        let ranks =
-            Array2::from_shape_fn((rows.len(), data.codes.n_features()), |(row, feature)| {
-                f64::from(data.codes.code(feature, rows[row] as usize))
-            });
-        let class = |row: &u32| data.classes[*row as usize] == 1;
-        let labels: Array1<bool> = rows.iter().map(class).collect();
+impl Guide for ByValues<'_> {
+    type Cut = Cut;
+
+    fn gain(cut: &Cut) -> f64 {
+        cut.gain
+    }
+
+    fn seek(&mut self, leaf: &Leaf, items: &[Item]) -> Result<Option<Cut>> {
+        let data = self.data;
+        let n_features = data.codes.n_features();
+        let ranks = Array2::from_shape_fn((items.len(), n_features), |(at, feature)| {
+            f64::from(data.codes.code(feature, items[at].row as usize))
+        });
+        let labels: Array1<bool> = items.iter().map(|item| item.class == 1).collect();
         let quality = match self.impurity {
             Impurity::Gini => SplitQuality::Gini,
             Impurity::Entropy => SplitQuality::Entropy,
@@ -60,17 +69,24 @@ impl Finder for ByValues {
         }
         // Between two ranks, hence the lower one goes left.
         let last = middle.floor() as u32;
-        let (left, right): (Vec<u32>, Vec<u32>) = rows
-            .iter()
-            .partition(|row| data.codes.code(feature, **row as usize) <= last);
-        if (left.len().min(right.len()) as u64) < self.min_leaf_rows {
+        let (mut left, mut n_left) = ([0_i64; 2], 0);
+        for item in items {
+            if data.codes.code(feature, item.row as usize) <= last {
+                left[item.class as usize] += item.weight;
+                n_left += 1;
+            }
+        }
+        if n_left.min(items.len() as u64 - n_left) < self.min_leaf_rows {
             return Ok(None);
         }
-        let (left, right) = (data.totals(&left), data.totals(&right));
-        let whole: Vec<u64> = left.iter().zip(&right).map(|(a, b)| a + b).collect();
-        let gain = purity(self.impurity, &left) + purity(self.impurity, &right)
-            - purity(self.impurity, &whole);
-        let heavier = left.iter().sum::<u64>() > right.iter().sum::<u64>();
+        let bounds = Bounds {
+            min_weight: 0,
+            min_rows: 0,
+            min_gain: 0.0,
+            known_only: false,
+        };
+        let node = Node::new(self.impurity, &leaf.totals, items.len() as u64, bounds);
+        let heavier = 2 * left.iter().sum::<i64>() > leaf.totals.iter().sum();
         let side = if data.is_level(feature) {
             // Of two levels the lighter one is listed.
             let listed = if heavier { 1 } else { 0 };
@@ -80,13 +96,20 @@ impl Finder for ByValues {
         } else {
             Side::UpTo(last)
         };
-        let sound = gain > NOISE * whole.iter().sum::<u64>() as f64;
-        Ok(sound.then_some(Found {
+        // All rows have one weight.
+        let whole = items.first().map_or(1.0, |item| item.weight as f64) * data.n_rows() as f64;
+        let cut = node.gain_of(&left).map(|gain| Cut {
             feature: feature as u32,
             missing_left: heavier && !data.is_level(feature),
             side,
-            gain,
-        }))
+            gain: gain / whole,
+            stand_ins: Vec::new(),
+        });
+        Ok(cut.filter(|cut| cut.gain > self.min_gain))
+    }
+
+    fn part(&mut self, cut: &mut Cut, items: &mut [Item], aside: &mut Vec<Item>) -> usize {
+        part_by_codes(cut, &self.data.codes, items, aside)
     }
 }
 

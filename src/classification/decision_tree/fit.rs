@@ -5,11 +5,10 @@ use linfa::traits::Fit;
 
 use super::coded::Grown;
 use super::coded::{Codes, Labelled};
-use super::cut::{ByBins, Finder};
+use super::cut::ByBins;
 use super::exact::{ByValues, admit, ranks};
 use super::flatten::{Flat, flatten};
 use super::folds::choose;
-use super::grow::{Limits, grow};
 use super::model::{DecisionTree, Wire};
 use super::outcome::{Outcome, whole};
 use super::params::{Cuts, DecisionTreeValidParams, MissingValues, NAME, Pruning};
@@ -22,6 +21,9 @@ use crate::estimator::resample::Groups;
 use crate::estimator::{
     ClassLabel, Control, Lineage, ModelHeader, RowDerived, RowsSource, TrainingRows,
 };
+use crate::kernel::tree::class_grow::{Limits, grow};
+use crate::kernel::tree::class_histogram::rows_by_bin;
+use crate::kernel::tree::class_whole::Seeking;
 
 impl<R, T> Fit<R, T, Error> for DecisionTreeValidParams
 where
@@ -79,26 +81,23 @@ impl DecisionTreeValidParams {
             (None, None) => rows,
         };
         let (schema, positional) = schema_of(rows)?;
-        let binner = Binner::learn(
+        let bins = Binner::learn_and_apply(
             schema,
             positional,
             source,
             weights.as_deref(),
             self.max_bins,
         )?;
-        fit_used(self, rows, source, outcome, binner, control)
+        fit_used(self, rows, source, outcome, bins, control)
     }
 
     fn limits(&self) -> Limits {
         Limits {
             max_depth: self.max_depth,
-            max_leaves: self.max_leaves,
+            max_leaves: Some(self.max_leaves),
             min_leaf_rows: self.min_leaf_rows as u64,
-            min_gain: self.min_gain,
-            surrogates: match self.missing {
-                MissingValues::LearnedSide => 0,
-                MissingValues::Surrogate => self.max_surrogates,
-            },
+            min_leaf_weight: 0,
+            min_split_rows: 0,
         }
     }
 }
@@ -106,26 +105,39 @@ impl DecisionTreeValidParams {
 /// Grows a tree that is not pruned.
 ///
 /// # Errors
-/// As [`grow`].
+/// Those of the search; [`ErrorKind::Cancelled`].
 pub(super) fn plant(
     data: &Labelled,
     params: &DecisionTreeValidParams,
     control: &Control,
 ) -> Result<Grown> {
     let (impurity, min_leaf_rows) = (params.impurity, params.min_leaf_rows as u64);
-    let finder: &dyn Finder = match &data.codes {
-        Codes::Bins(design) => &ByBins {
-            design,
-            impurity,
-            min_leaf_rows,
-            learn_missing: params.missing == MissingValues::LearnedSide,
-        },
-        Codes::Ranks(_) => &ByValues {
-            impurity,
-            min_leaf_rows,
-        },
-    };
-    grow(data, finder, &params.limits(), control)
+    let (items, limits) = (data.items(), params.limits());
+    match &data.codes {
+        Codes::Bins(design) => {
+            let (known_only, surrogates) = match params.missing {
+                MissingValues::LearnedSide => (false, 0),
+                MissingValues::Surrogate => (true, params.max_surrogates),
+            };
+            let seeking = Seeking {
+                impurity,
+                min_leaf_rows,
+                min_gain: params.min_gain,
+                known_only,
+            };
+            let mut guide = ByBins::new(data, design, seeking, surrogates, &items);
+            grow(&mut guide, &limits, items, data.n_classes, 0, control)
+        }
+        Codes::Ranks(_) => {
+            let mut guide = ByValues {
+                data,
+                impurity,
+                min_leaf_rows,
+                min_gain: params.min_gain,
+            };
+            grow(&mut guide, &limits, items, data.n_classes, 0, control)
+        }
+    }
 }
 
 fn fit_used<L: ClassLabel>(
@@ -133,20 +145,18 @@ fn fit_used<L: ClassLabel>(
     rows: RowsSource<'_>,
     source: RowsSource<'_>,
     outcome: Outcome<L>,
-    binner: Binner,
+    (binner, design): (Binner, BinnedDesign),
     control: &Control,
 ) -> Result<DecisionTree<L>> {
     let (weights, unit) = whole(&outcome.weights);
     let bins = |bins: &Bins| (bins.len(), matches!(bins, Bins::Levels { .. }));
     let mut data = Labelled {
         codes: Codes::Ranks(Vec::new()),
-        unweighted: weights.iter().all(|weight| *weight == 1),
         classes: outcome.codes.clone(),
         weights,
         n_classes: outcome.n_classes(),
         bins: binner.bins.iter().map(bins).collect(),
     };
-    let design = binner.apply(source)?;
     let all = outcome.used.len() == design.n_rows;
     let design = if all {
         design
@@ -251,14 +261,14 @@ impl Counted {
     fn new(design: &BinnedDesign, binner: &Binner) -> Self {
         let mut constant = Vec::new();
         let mut smallest = design.n_rows as u64;
-        for (at, feature) in binner.schema.features().iter().enumerate() {
-            let counts = design.counts(at);
+        let counted = rows_by_bin(design);
+        for (feature, counts) in binner.schema.features().iter().zip(counted) {
             if counts.iter().filter(|count| **count > 0).count() < 2 {
                 constant.push(feature.name().to_string());
             }
             let present = counts[..usize::from(MISSING)].iter();
             for count in present.filter(|count| **count > 0) {
-                smallest = smallest.min(*count);
+                smallest = smallest.min(u64::from(*count));
             }
         }
         Self { constant, smallest }

@@ -1,8 +1,10 @@
 //! A grown and pruned tree as the model keeps it: thresholds in the units of the features.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use super::coded::{Cut, Grown, Labelled, Side};
+use super::coded::{Cut, Grown, Labelled, NO_VALUE, Side};
 use super::prune::Sequence;
 use crate::design::align::align;
 use crate::design::binned::{Binner, Bins};
@@ -10,7 +12,7 @@ use crate::design::edges::between;
 use crate::error::Result;
 use crate::estimator::RowsSource;
 use crate::kernel::tree::flat::{LevelSet, NO_SET, Node, Tree};
-use crate::numeric::parallel::map_chunks;
+use crate::numeric::parallel::map_tasks;
 
 /// Numbers up to it: all that are known.
 pub(super) const ANY: f64 = f64::MAX;
@@ -137,8 +139,14 @@ struct Gap {
     high: f64,
 }
 
+const NO_GAP: Gap = Gap {
+    low: f64::NEG_INFINITY,
+    high: f64::INFINITY,
+};
+
 /// The gaps of the cuts that stay, from the training rows: a threshold is put in the middle of its
-/// gap at the node, not at the edge of a bin of all rows.
+/// gap at the node, not at the edge of a bin of all rows. Codes are in the order of values: only the
+/// values of two codes are read.
 fn gaps(
     grown: &Grown,
     kept: &(impl Fn(usize) -> bool + Sync),
@@ -147,41 +155,57 @@ fn gaps(
     rows: RowsSource<'_>,
     used: &[u32],
 ) -> Result<Vec<Gap>> {
-    let none = Gap {
-        low: f64::NEG_INFINITY,
-        high: f64::INFINITY,
-    };
-    let n_nodes = grown.nodes.len();
     let readers = align(&binner.schema, rows)?;
-    let chunks = map_chunks(used.len(), |range| {
-        let mut gaps = vec![none; n_nodes];
-        for at in range {
-            let mut node = 0;
-            while let Some(cut) = grown.nodes[node].cut.as_ref().filter(|_| kept(node)) {
-                let left = cut.goes_left(&data.codes, at);
-                if let Side::UpTo(_) = cut.side {
-                    let mut value = [0.0];
-                    readers[cut.feature as usize].fill(used[at] as usize, &mut value);
-                    let gap = &mut gaps[node];
-                    // NaN is neither the larger nor the smaller.
-                    if left {
-                        gap.low = gap.low.max(value[0]);
-                    } else {
-                        gap.high = gap.high.min(value[0]);
-                    }
-                }
-                let children = &grown.nodes[node];
-                node = if left { children.left } else { children.right } as usize;
+    let below = below(grown);
+    Ok(map_tasks(grown.nodes.len(), |node| {
+        let cut = grown.nodes[node].cut.as_ref().filter(|_| kept(node));
+        let Some((feature, last)) = cut.and_then(|cut| match cut.side {
+            Side::UpTo(last) => Some((cut.feature as usize, last)),
+            _ => None,
+        }) else {
+            return NO_GAP;
+        };
+        let of_node = &grown.rows[below[node].clone()];
+        let codes = || {
+            let codes = of_node.iter();
+            let codes = codes.map(|row| (*row, data.codes.code(feature, *row as usize)));
+            codes.filter(|(_, code)| *code != NO_VALUE)
+        };
+        let ends = codes().fold((None, NO_VALUE), |(low, high), (_, code)| {
+            if code <= last {
+                (low.max(Some(code)), high)
+            } else {
+                (low, high.min(code))
+            }
+        });
+        let mut gap = NO_GAP;
+        for (row, code) in codes() {
+            if Some(code) != ends.0 && code != ends.1 {
+                continue;
+            }
+            let mut value = [0.0];
+            readers[feature].fill(used[row as usize] as usize, &mut value);
+            if code <= last {
+                gap.low = gap.low.max(value[0]);
+            } else {
+                gap.high = gap.high.min(value[0]);
             }
         }
-        gaps
-    });
-    let mut all = vec![none; n_nodes];
-    for gaps in chunks {
-        for (all, gap) in all.iter_mut().zip(gaps) {
-            all.low = all.low.max(gap.low);
-            all.high = all.high.min(gap.high);
+        gap
+    }))
+}
+
+/// Where the rows of every node stand among those of the tree.
+fn below(grown: &Grown) -> Vec<Range<usize>> {
+    let mut below = vec![0..0; grown.nodes.len()];
+    for (leaf, start, end) in &grown.segments {
+        below[*leaf] = *start..*end;
+    }
+    for (at, node) in grown.nodes.iter().enumerate().rev() {
+        if node.cut.is_some() {
+            // Left ones stand before right ones.
+            below[at] = below[node.left as usize].start..below[node.right as usize].end;
         }
     }
-    Ok(all)
+    below
 }

@@ -42,7 +42,6 @@ mod explain;
 mod fit;
 mod flatten;
 mod folds;
-mod grow;
 mod model;
 mod outcome;
 mod params;

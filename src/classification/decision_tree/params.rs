@@ -9,6 +9,7 @@ use crate::classification::trees::settings::{MOST_LEAVES, check_sizes};
 use crate::design::binned::MAX_BINS;
 use crate::error::{Error, Result};
 use crate::estimator::params::Checker;
+pub use crate::kernel::tree::class_split::Impurity;
 
 pub(super) const NAME: &str = "DecisionTree";
 
@@ -17,16 +18,6 @@ pub(super) const MOST_DEPTH: usize = 128;
 
 /// More stand-ins than anyone reads.
 const MOST_SURROGATES: usize = 100;
-
-/// What a cut is to lower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Impurity {
-    /// `sum of p (1 - p)` over the classes: the mean squared error (Brier) of the shares themselves.
-    Gini,
-    /// `- sum of p log2 p` over the classes, in bits.
-    Entropy,
-}
 
 /// Where rows go whose value of the feature asked is missing, or a level not seen in training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

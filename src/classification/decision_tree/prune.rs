@@ -17,8 +17,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::coded::Grown;
-use super::cut::impurity_of;
-use super::params::Impurity;
+use crate::kernel::tree::class_split::{Impurity, impurity_of};
 
 /// Strengths that differ by less are one; relative to the larger.
 const SAME: f64 = 1e-10;

@@ -4,37 +4,35 @@
 //! section 5.3, ISBN 978-0412048418.
 
 use super::coded::{Codes, Cut, Labelled, NO_VALUE, Side, StandIn};
+use super::cut::known;
+use crate::kernel::tree::class_histogram::Item;
 use crate::kernel::tree::flat::LevelSet;
 use crate::numeric::parallel::map_tasks;
 
 /// The best cut of every other feature that agrees with `cut` better than the majority does, best
 /// first, at most `most`. Agreement is counted among the rows that have the value of the cut; one
 /// that lacks the value of the stand-in counts as sent to the heavier side.
-pub(super) fn stand_ins(data: &Labelled, cut: &Cut, rows: &[u32], most: usize) -> Vec<StandIn> {
+pub(super) fn stand_ins(data: &Labelled, cut: &Cut, items: &[Item], most: usize) -> Vec<StandIn> {
     let Codes::Bins(_) = &data.codes else {
         return Vec::new();
     };
     let feature = cut.feature as usize;
-    let sides: Vec<(u32, bool)> = rows
-        .iter()
-        .filter_map(|row| {
-            let code = data.codes.code(feature, *row as usize);
-            (code != NO_VALUE).then(|| (*row, cut.side.holds(code)))
-        })
+    let sides: Vec<(Item, bool)> = known(&data.codes, feature, items)
+        .map(|(item, code)| (item, cut.side.holds(code)))
         .collect();
     let mut all = [0_u64; 2];
-    for (row, left) in &sides {
-        all[usize::from(*left)] += u64::from(data.weights[*row as usize]);
+    for (item, left) in &sides {
+        all[usize::from(*left)] += item.weight as u64;
     }
     let majority = usize::from(all[1] > all[0]);
     let found = map_tasks(data.codes.n_features(), |other| {
         (other != feature).then(|| {
             // Weight by code and side; the last slot is that of missing values.
             let mut sums = vec![[0_u64; 2]; 257];
-            for (row, left) in &sides {
-                let code = data.codes.code(other, *row as usize);
+            for (item, left) in &sides {
+                let code = data.codes.code(other, item.row as usize);
                 let slot = if code == NO_VALUE { 256 } else { code as usize };
-                sums[slot][usize::from(*left)] += u64::from(data.weights[*row as usize]);
+                sums[slot][usize::from(*left)] += item.weight as u64;
             }
             (other, sums)
         })

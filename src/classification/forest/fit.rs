@@ -16,8 +16,8 @@ use crate::estimator::input::{RowsAccess, check_shape, check_weights, encode_cla
 use crate::estimator::{
     ClassLabel, Control, Lineage, ModelHeader, RowDerived, RowsSource, TrainingRows,
 };
-use crate::kernel::tree::class_grow::{ClassGrower, ClassRows};
-use crate::kernel::tree::class_histogram::{Columns, whole_weights};
+use crate::kernel::tree::class_draw::{ClassGrower, ClassRows};
+use crate::kernel::tree::class_histogram::{Columns, rows_by_bin, whole_weights};
 use crate::kernel::tree::flat::Tree;
 use crate::numeric::parallel::map_tasks;
 use crate::numeric::stable::sum;
@@ -130,8 +130,8 @@ where
         (None, Some(array)) => RowsSource::Array(array.view()),
         (None, None) => rows,
     };
-    let binner = Binner::learn(schema, positional, source, weights, params.max_bins)?;
-    let design = binner.apply(source)?;
+    let (binner, design) =
+        Binner::learn_and_apply(schema, positional, source, weights, params.max_bins)?;
     let used: Vec<u32> = (0..rows.n_rows())
         .filter(|row| present(weights, *row))
         .map(|row| row as u32)
@@ -228,12 +228,12 @@ fn weigh(
 
 /// Rows in the smallest bin that holds any.
 fn smallest_bin(design: &BinnedDesign) -> u64 {
-    let smallest = map_tasks(design.n_features, |feature| {
-        let counts = design.counts(feature);
-        let present = counts.iter().take(usize::from(MISSING)).copied();
-        present.filter(|count| *count > 0).min()
-    });
-    smallest.into_iter().flatten().min().unwrap_or(0)
+    let counted = rows_by_bin(design);
+    let present = counted
+        .iter()
+        .flat_map(|counts| &counts[..usize::from(MISSING)]);
+    let smallest = present.filter(|count| **count > 0).min();
+    smallest.map_or(0, |rows| u64::from(*rows))
 }
 
 /// Everything that trees grow from.
@@ -284,7 +284,7 @@ impl Growing<'_> {
                 let features = features.clone();
                 let mut grower =
                     ClassGrower::new(self.binner, self.columns, &growth, features, false);
-                let grown = grower.grow(rows, key);
+                let grown = grower.grow(rows, key, control)?;
                 Ok::<_, Error>((grown.tree, grown.by_bins))
             });
             for tree in wave {

@@ -101,7 +101,7 @@ impl RandomForest {
     /// | setting | default | why |
     /// | --- | --- | --- |
     /// | `n_trees` | 100 | little is gained by more |
-    /// | `criterion` | Gini | gains are exact |
+    /// | `impurity` | Gini | gains are exact |
     /// | `max_leaves` | 255 | on noisy outcomes small leaves blur the ranking and the calibration |
     /// | `max_depth` | 64 | no limit in effect; leaves are the limit |
     /// | `min_leaf_rows` | 20 | no share is the story of a few patients; fewer where there are few patients |

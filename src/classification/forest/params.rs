@@ -9,8 +9,8 @@ use crate::classification::trees::settings::{check_n_trees, check_sizes};
 use crate::design::binned::MAX_BINS;
 use crate::error::{Error, Result};
 use crate::estimator::params::Checker;
-use crate::kernel::tree::class_grow::ClassGrowth;
-use crate::kernel::tree::class_split::Criterion;
+use crate::kernel::tree::class_draw::ClassGrowth;
+use crate::kernel::tree::class_split::Impurity;
 
 pub(super) const NAME: &str = "RandomForest";
 
@@ -43,7 +43,7 @@ impl FeaturesPerNode {
 #[serde(deny_unknown_fields)]
 pub struct RandomForestValidParams {
     pub(crate) n_trees: usize,
-    pub(crate) criterion: Criterion,
+    pub(crate) impurity: Impurity,
     pub(crate) max_leaves: Option<usize>,
     pub(crate) max_depth: usize,
     pub(crate) min_leaf_rows: usize,
@@ -72,7 +72,7 @@ impl Default for RandomForestParams {
     fn default() -> Self {
         Self(RandomForestValidParams {
             n_trees: 100,
-            criterion: Criterion::Gini,
+            impurity: Impurity::Gini,
             max_leaves: Some(255),
             max_depth: 64,
             min_leaf_rows: 20,
@@ -107,10 +107,10 @@ impl RandomForestParams {
         self
     }
 
-    /// Sets what impurity is measured by.
+    /// Sets what a cut is to lower.
     #[must_use]
-    pub fn criterion(mut self, criterion: Criterion) -> Self {
-        self.0.criterion = criterion;
+    pub fn impurity(mut self, impurity: Impurity) -> Self {
+        self.0.impurity = impurity;
         self
     }
 
@@ -283,7 +283,7 @@ impl RandomForestValidParams {
     /// The settings of the kernel for so many features.
     pub(super) fn growth(&self, n_features: usize) -> ClassGrowth {
         ClassGrowth {
-            criterion: self.criterion,
+            impurity: self.impurity,
             max_depth: self.max_depth,
             max_leaves: self.max_leaves,
             min_leaf_rows: self.min_leaf_rows as u64,

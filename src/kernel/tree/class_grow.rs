@@ -1,474 +1,306 @@
-//! One tree for classes, from the root to its leaves.
+//! One tree for classes, from the root to its leaves, whatever finds its cuts.
 //!
 //! With a limit of leaves the leaf whose cut gains most is cut next (the lowest number on equal gains);
-//! without one the order does not matter, and the tree is made depth first, left sides before right ones.
-//! What is drawn at a node depends on the seed and the way from the root to it, never on the order of
-//! visits: a limit of leaves that is not reached changes nothing but the numbers of nodes.
+//! without one, and where it cannot be reached, the order does not matter, and the tree is made depth
+//! first, left sides before right ones.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use crate::design::binned::{Binner, Bins, MISSING};
-use crate::kernel::tree::class_histogram::{Columns, Counts, Item, count};
-use crate::kernel::tree::class_split::{ClassCut, Criterion, Node as Searched, Shown};
-use crate::kernel::tree::flat::{NO_SET, Node, Tree, holds};
-use crate::kernel::tree::grow::Grown;
-use crate::kernel::tree::partition::set_bit;
-use crate::kernel::tree::split::Place;
-use crate::numeric::parallel::map_each;
-use crate::numeric::seed::{below, mix, stream};
-
-/// Features counted and searched as one task.
-const BATCH: usize = 8;
-
-/// Below so many additions a second thread costs more than it brings.
-const WORTH_SHARING: usize = 40_000;
+use crate::error::Result;
+use crate::estimator::Control;
+use crate::kernel::tree::class_histogram::Item;
+use crate::numeric::seed::mix;
 
 /// What tells a left child's draws from a right one's.
 const SIDES: [u64; 2] = [0x6c65_6674, 0x7269_6768_7400];
 
-/// How a tree grows; checked by the caller.
+/// Limits of a tree; checked by the caller.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ClassGrowth {
-    pub(crate) criterion: Criterion,
+pub(crate) struct Limits {
     pub(crate) max_depth: usize,
-    /// Best first up to it; `None` for no limit, depth first.
+    /// Best first up to it; `None` for no limit.
     pub(crate) max_leaves: Option<usize>,
     pub(crate) min_leaf_rows: u64,
-    pub(crate) min_leaf_weight: f64,
+    /// In units of weight.
+    pub(crate) min_leaf_weight: i64,
     /// Nodes of fewer rows are not cut.
     pub(crate) min_split_rows: u64,
-    /// Least decrease of impurity times weight; a cut must gain more.
-    pub(crate) min_gain: f64,
-    /// Features drawn at a node; where none of them can be cut, as many again are drawn.
-    pub(crate) features_per_node: usize,
-    /// One random cut a drawn feature instead of its best one.
-    pub(crate) random_cuts: bool,
 }
 
-/// Classes and weights of all rows.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ClassRows<'a> {
-    pub(crate) classes: &'a [u32],
-    /// Whole numbers of `unit`.
-    pub(crate) weights: &'a [i64],
-    pub(crate) unit: f64,
-    pub(crate) n_classes: usize,
+impl Limits {
+    fn may_be_cut(&self, leaf: &Leaf) -> bool {
+        let rows = (leaf.end - leaf.start) as u64;
+        let least = 2 * self.min_leaf_rows.max(1);
+        let weight: i64 = leaf.totals.iter().sum();
+        let classes = leaf.totals.iter().filter(|total| **total > 0).count();
+        leaf.depth < self.max_depth
+            && rows >= self.min_split_rows.max(least)
+            && weight / 2 >= self.min_leaf_weight
+            && classes > 1
+    }
+
+    /// The limit of leaves, where a tree of so many rows may reach it.
+    fn reachable(&self, n_rows: usize) -> Option<usize> {
+        let by_depth = 1_u64.checked_shl(self.max_depth.min(64) as u32);
+        let by_rows = n_rows as u64 / self.min_leaf_rows.max(1);
+        let most = by_depth.unwrap_or(u64::MAX).min(by_rows);
+        self.max_leaves.filter(|leaves| (*leaves as u64) < most)
+    }
 }
 
 /// A leaf while its tree grows.
 #[derive(Debug)]
-struct Open {
-    node: usize,
-    depth: usize,
+pub(crate) struct Leaf {
+    pub(crate) node: usize,
+    pub(crate) depth: usize,
+    /// Weight of every class, in units.
+    pub(crate) totals: Vec<i64>,
+    /// What its draws depend on.
+    pub(crate) key: u64,
     start: usize,
     end: usize,
-    totals: Vec<i64>,
-    key: u64,
-    cut: Option<ClassCut>,
 }
 
-/// By gain, then the lowest node.
-#[derive(Debug)]
-struct Ranked(f64, Open);
+/// A leaf, its items, and whether it may be cut.
+pub(crate) type Child<'a> = (&'a Leaf, &'a [Item], bool);
 
-impl PartialEq for Ranked {
+/// What finds the cuts of a tree, and sends its rows.
+pub(crate) trait Guide {
+    type Cut;
+
+    /// What a cut gains: above zero, on one scale for the whole tree.
+    fn gain(cut: &Self::Cut) -> f64;
+
+    /// The best cut of a leaf that may be cut; `None` where none gains enough.
+    ///
+    /// # Errors
+    /// Those of the search.
+    fn seek(&mut self, leaf: &Leaf, items: &[Item]) -> Result<Option<Self::Cut>>;
+
+    /// Brings the items that go left to the front, and returns their number.
+    fn part(&mut self, cut: &mut Self::Cut, items: &mut [Item], aside: &mut Vec<Item>) -> usize;
+
+    /// Is shown the children of a node that was cut, before either is sought.
+    fn parted(&mut self, _parent: usize, _children: [Child<'_>; 2]) {}
+}
+
+/// A node of a grown tree; children stand behind their parent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct GrownNode<C> {
+    pub(crate) cut: Option<C>,
+    pub(crate) left: u32,
+    pub(crate) right: u32,
+    pub(crate) rows: u64,
+    pub(crate) depth: u32,
+}
+
+/// A grown tree with the weight of every class at every node.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Grown<C> {
+    pub(crate) nodes: Vec<GrownNode<C>>,
+    pub(crate) n_classes: usize,
+    /// Those of node `i` stand at `i * n_classes`, in units of weight.
+    pub(crate) counts: Vec<i64>,
+    /// The rows, those of one leaf side by side.
+    pub(crate) rows: Vec<u32>,
+    /// Node, start and end of the rows of every leaf, by node.
+    pub(crate) segments: Vec<(usize, usize, usize)>,
+}
+
+impl<C> Grown<C> {
+    pub(crate) fn counts(&self, node: usize) -> &[i64] {
+        &self.counts[node * self.n_classes..(node + 1) * self.n_classes]
+    }
+
+    pub(crate) fn weight(&self, node: usize) -> i64 {
+        self.counts(node).iter().sum()
+    }
+
+    pub(crate) fn share(&self, node: usize, class: usize) -> f64 {
+        self.counts(node)[class] as f64 / self.weight(node) as f64
+    }
+}
+
+/// A leaf that can be cut: by gain, then the lowest node.
+struct Ranked<C>(f64, Leaf, C);
+
+impl<C> PartialEq for Ranked<C> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
-impl Eq for Ranked {}
-impl PartialOrd for Ranked {
+impl<C> Eq for Ranked<C> {}
+impl<C> PartialOrd for Ranked<C> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
-impl Ord for Ranked {
+impl<C> Ord for Ranked<C> {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_gain = self.0.total_cmp(&other.0);
         by_gain.then(other.1.node.cmp(&self.1.node))
     }
 }
 
-/// Room of one task.
-#[derive(Debug)]
-struct Scratch {
-    counts: Vec<Counts>,
-    left: Vec<i64>,
-    cut: Option<ClassCut>,
-}
-
-/// Grows trees on one design.
-#[derive(Debug)]
-pub(crate) struct ClassGrower<'a> {
-    binner: &'a Binner,
-    columns: &'a Columns,
-    growth: &'a ClassGrowth,
-    /// Features that may be asked, in increasing order.
-    features: Vec<u32>,
-    /// Whether several threads work on one node: not where trees grow side by side.
-    share: bool,
-    order: Vec<u32>,
-    scratch: Vec<Scratch>,
-    aside: Vec<Item>,
-}
-
 /// A tree while it grows.
-struct Growing<'r> {
-    tree: Tree,
-    by_bins: Vec<[u64; 4]>,
+struct Growing<'g, G: Guide> {
+    guide: &'g mut G,
+    limits: &'g Limits,
+    control: &'g Control,
     items: Vec<Item>,
-    rows: ClassRows<'r>,
-    /// Least weight of a side in units.
-    min_weight: i64,
-    heaviest: i64,
-    done: Vec<(usize, usize, usize)>,
+    aside: Vec<Item>,
+    grown: Grown<G::Cut>,
 }
 
-impl<'a> ClassGrower<'a> {
-    /// `features` are those that may be asked, in increasing order: the varying ones.
-    pub(crate) fn new(
-        binner: &'a Binner,
-        columns: &'a Columns,
-        growth: &'a ClassGrowth,
-        features: Vec<u32>,
-        share: bool,
-    ) -> Self {
-        Self {
-            binner,
-            columns,
-            growth,
-            features,
-            share,
-            order: Vec::new(),
-            scratch: Vec::new(),
-            aside: Vec::new(),
-        }
+/// Grows a tree on items; `key` is what its draws depend on.
+///
+/// # Errors
+/// Those of the guide; [`crate::error::ErrorKind::Cancelled`].
+pub(crate) fn grow<G: Guide>(
+    guide: &mut G,
+    limits: &Limits,
+    items: Vec<Item>,
+    n_classes: usize,
+    key: u64,
+    control: &Control,
+) -> Result<Grown<G::Cut>> {
+    let n_rows = items.len();
+    let mut growing = Growing {
+        guide,
+        limits,
+        control,
+        items,
+        aside: Vec::new(),
+        grown: Grown {
+            nodes: Vec::new(),
+            n_classes,
+            counts: Vec::new(),
+            rows: Vec::new(),
+            segments: Vec::new(),
+        },
+    };
+    let root = growing.open(0, 0..n_rows, key);
+    match limits.reachable(n_rows) {
+        Some(most) => growing.best_first(root, most)?,
+        None => growing.depth_first(root)?,
     }
+    let mut grown = growing.grown;
+    grown.segments.sort_unstable();
+    grown.rows = growing.items.iter().map(|item| item.row).collect();
+    Ok(grown)
+}
 
-    /// Grows a tree on the rows of a weight above zero. Values of nodes are shares of the classes; gains
-    /// and covers are in weights. `key` is what the draws of this tree depend on.
-    pub(crate) fn grow(&mut self, rows: ClassRows<'_>, key: u64) -> Grown {
-        let items: Vec<Item> = (0..self.columns.n_rows)
-            .filter(|row| rows.weights[*row] > 0)
-            .map(|row| Item {
-                row: row as u32,
-                class: rows.classes[row],
-                weight: rows.weights[row],
-            })
-            .collect();
-        self.order.clone_from(&self.features);
-        let min_weight = (self.growth.min_leaf_weight / rows.unit).ceil();
-        let mut growing = Growing {
-            tree: Tree {
-                n_outputs: rows.n_classes as u32,
-                ..Tree::default()
-            },
-            by_bins: Vec::new(),
-            rows,
-            min_weight: min_weight as i64,
-            heaviest: items.iter().map(|item| item.weight).max().unwrap_or(0),
-            items,
-            done: Vec::new(),
-        };
-        let root = growing.open(0, 0, growing.items.len(), key);
-        match self.growth.max_leaves {
-            Some(most) => self.best_first(&mut growing, root, most),
-            None => self.depth_first(&mut growing, root),
-        }
-        growing.done.sort_unstable();
-        Grown {
-            tree: growing.tree,
-            rows: growing.items.iter().map(|item| item.row).collect(),
-            segments: growing.done,
-            by_bins: growing.by_bins,
-        }
-    }
-
-    fn best_first(&mut self, growing: &mut Growing<'_>, mut root: Open, most: usize) {
+impl<G: Guide> Growing<'_, G> {
+    fn best_first(&mut self, root: Leaf, most: usize) -> Result<()> {
         let mut heap = BinaryHeap::new();
         let mut n_leaves = 1;
-        self.seek(growing, &mut root);
-        let offer = |heap: &mut BinaryHeap<Ranked>, open: Open, growing: &mut Growing<'_>| {
-            match &open.cut {
-                Some(cut) => heap.push(Ranked(cut.gain, open)),
-                None => growing.close(&open),
-            }
-        };
-        offer(&mut heap, root, growing);
+        self.offer(root, &mut heap)?;
         while n_leaves < most {
-            let Some(Ranked(_, parent)) = heap.pop() else {
+            let Some(Ranked(_, parent, cut)) = heap.pop() else {
                 break;
             };
             n_leaves += 1;
-            for mut child in self.cut(growing, &parent).into_iter().flatten() {
+            for child in self.cut(parent, cut)? {
                 if n_leaves < most {
-                    self.seek(growing, &mut child);
+                    self.offer(child, &mut heap)?;
+                } else {
+                    self.close(&child);
                 }
-                offer(&mut heap, child, growing);
             }
         }
-        for Ranked(_, open) in heap {
-            growing.close(&open);
+        for Ranked(_, leaf, _) in heap {
+            self.close(&leaf);
         }
+        Ok(())
     }
 
-    fn depth_first(&mut self, growing: &mut Growing<'_>, root: Open) {
+    /// Ranks a leaf that can be cut, and closes any other.
+    fn offer(&mut self, leaf: Leaf, heap: &mut BinaryHeap<Ranked<G::Cut>>) -> Result<()> {
+        match self.seek(&leaf)? {
+            Some(cut) => heap.push(Ranked(G::gain(&cut), leaf, cut)),
+            None => self.close(&leaf),
+        }
+        Ok(())
+    }
+
+    fn depth_first(&mut self, root: Leaf) -> Result<()> {
         let mut stack = vec![root];
-        while let Some(mut open) = stack.pop() {
-            self.seek(growing, &mut open);
-            match self.cut(growing, &open) {
-                Some([left, right]) => {
+        while let Some(leaf) = stack.pop() {
+            match self.seek(&leaf)? {
+                Some(cut) => {
+                    let [left, right] = self.cut(leaf, cut)?;
                     stack.push(right);
                     stack.push(left);
                 }
-                None => growing.close(&open),
+                None => self.close(&leaf),
             }
         }
+        Ok(())
     }
 
-    fn may_be_cut(&self, growing: &Growing<'_>, open: &Open) -> bool {
-        let rows = (open.end - open.start) as u64;
-        let least = 2 * self.growth.min_leaf_rows.max(1);
-        let weight: i64 = open.totals.iter().sum();
-        let classes = open.totals.iter().filter(|total| **total > 0).count();
-        open.depth < self.growth.max_depth
-            && rows >= self.growth.min_split_rows.max(least)
-            && weight / 2 >= growing.min_weight
-            && classes > 1
+    fn seek(&mut self, leaf: &Leaf) -> Result<Option<G::Cut>> {
+        if !self.limits.may_be_cut(leaf) {
+            return Ok(None);
+        }
+        self.guide.seek(leaf, &self.items[leaf.start..leaf.end])
     }
 
-    /// Finds the cut of a leaf.
-    fn seek(&mut self, growing: &Growing<'_>, open: &mut Open) {
-        if !self.may_be_cut(growing, open) {
-            return;
-        }
-        let items = &growing.items[open.start..open.end];
-        let least = self.growth.min_leaf_rows;
-        let few = (items.len() as u64) < 16 * least;
-        let cut = self.drawn(growing, open, items, least > 1 && few);
-        // A side heavier than so many rows can be has enough of them.
-        let unsure = |cut: &ClassCut| {
-            let most = growing.heaviest.saturating_mul(least as i64 - 1);
-            least > 1 && !few && cut.lighter <= most
-        };
-        open.cut = match cut {
-            Some(cut) if unsure(&cut) => self.drawn(growing, open, items, true),
-            cut => cut,
-        };
-    }
-
-    /// The best cut of features drawn at a node.
-    fn drawn(
-        &mut self,
-        growing: &Growing<'_>,
-        open: &Open,
-        items: &[Item],
-        by_rows: bool,
-    ) -> Option<ClassCut> {
-        let min_rows = if by_rows {
-            self.growth.min_leaf_rows
-        } else {
-            0
-        };
-        let node = Searched::new(
-            self.growth.criterion,
-            &open.totals,
-            items.len() as u64,
-            growing.min_weight,
-            min_rows,
-            self.growth.min_gain / growing.rows.unit,
-        );
-        let n = self.order.len();
-        let each = self.growth.features_per_node.clamp(1, n.max(1));
-        if each == n {
-            let features = std::mem::take(&mut self.order);
-            let cut = self.best(&node, &features, growing, open, items, by_rows);
-            self.order = features;
-            return cut;
-        }
-        // The front of `order` is shuffled as far as features are drawn, and put back after.
-        let mut r = stream(open.key, 0);
-        let mut swaps = Vec::with_capacity(each);
-        let mut cut = None;
-        while cut.is_none() && swaps.len() < n {
-            let first = swaps.len();
-            for at in first..(first + each).min(n) {
-                let other = at + below(&mut r, n - at);
-                self.order.swap(at, other);
-                swaps.push(other);
-            }
-            let mut features = self.order[first..swaps.len()].to_vec();
-            features.sort_unstable();
-            cut = self.best(&node, &features, growing, open, items, by_rows);
-        }
-        for (at, other) in swaps.into_iter().enumerate().rev() {
-            self.order.swap(at, other);
-        }
-        cut
-    }
-
-    /// The best cut of these features that gains enough.
-    fn best(
-        &mut self,
-        node: &Searched<'_>,
-        features: &[u32],
-        growing: &Growing<'_>,
-        open: &Open,
-        items: &[Item],
-        by_rows: bool,
-    ) -> Option<ClassCut> {
-        let n_classes = growing.rows.n_classes;
-        let share = self.share && items.len().saturating_mul(features.len()) >= WORTH_SHARING;
-        let wanted = if share {
-            features.len().div_ceil(BATCH)
-        } else {
-            1
-        };
-        while self.scratch.len() < wanted {
-            self.scratch.push(Scratch {
-                counts: vec![Counts::new(n_classes); BATCH],
-                left: vec![0; n_classes],
-                cut: None,
-            });
-        }
-        let (binner, columns, random) = (self.binner, self.columns, self.growth.random_cuts);
-        let search = |features: &[u32], room: &mut Scratch| {
-            let counts = &mut room.counts[..features.len()];
-            let n_bins = |feature: u32| binner.bins[feature as usize].len();
-            count(items, columns, features, n_bins, n_classes, by_rows, counts);
-            room.cut = None;
-            for (feature, counts) in features.iter().zip(counts) {
-                let shown = Shown {
-                    feature: *feature,
-                    counts,
-                    n_bins: n_bins(*feature),
-                    levels: matches!(binner.bins[*feature as usize], Bins::Levels { .. }),
-                };
-                room.cut = if random {
-                    let mut r = stream(open.key, 1 + u64::from(*feature));
-                    node.random_cut(shown, room.cut, &mut room.left, &mut r)
-                } else {
-                    node.best_cut(shown, room.cut, &mut room.left)
-                };
-                counts.clear(n_classes);
-            }
-        };
-        let mut best = None;
-        if share {
-            let rooms = self.scratch.iter_mut();
-            let mut tasks: Vec<_> = features.chunks(BATCH).zip(rooms).collect();
-            map_each(&mut tasks, true, |_, (features, room)| {
-                search(features, room)
-            });
-            for (_, room) in tasks {
-                best = node.better(best, room.cut);
-            }
-        } else if let Some(room) = self.scratch.first_mut() {
-            for features in features.chunks(BATCH) {
-                search(features, room);
-                best = node.better(best, room.cut);
-            }
-        }
-        best.filter(|cut| node.pays(cut))
-    }
-
-    /// Cuts a leaf in two; `None` where it has no cut.
-    fn cut(&mut self, growing: &mut Growing<'_>, parent: &Open) -> Option<[Open; 2]> {
-        let cut = parent.cut?;
-        let mut bins = [0; 4];
-        match cut.place {
-            Place::Number(last) => (0..=last).for_each(|bin| set_bit(&mut bins, bin, true)),
-            Place::Levels(levels) => bins = levels,
-        }
-        set_bit(&mut bins, MISSING, cut.missing_left == Some(true));
-        let bits = &self.columns.bins[cut.feature as usize];
-        let table: [bool; 256] = std::array::from_fn(|bin| holds(&bins, bin));
-        let segment = &mut growing.items[parent.start..parent.end];
-        let n_left = partition(segment, &mut self.aside, |item| {
-            table[bits[item.row as usize] as usize]
-        });
+    /// Cuts a leaf in two.
+    fn cut(&mut self, parent: Leaf, mut cut: G::Cut) -> Result<[Leaf; 2]> {
+        self.control.check()?;
+        let items = &mut self.items[parent.start..parent.end];
+        let n_left = self.guide.part(&mut cut, items, &mut self.aside);
         let middle = parent.start + n_left;
         let key = |side: usize| mix(parent.key ^ SIDES[side]);
-        let left = growing.open(parent.depth + 1, parent.start, middle, key(0));
-        let right = growing.open(parent.depth + 1, middle, parent.end, key(1));
-        let weights = [&left, &right].map(|open| open.totals.iter().sum::<i64>());
-        let missing_left = cut.missing_left.unwrap_or(weights[0] >= weights[1]);
-        set_bit(&mut bins, MISSING, missing_left);
-        let (threshold, set) = match (cut.place, &self.binner.bins[cut.feature as usize]) {
-            (Place::Levels(mut levels), _) => {
-                if missing_left {
-                    for (word, absent) in levels.iter_mut().zip(cut.absent) {
-                        *word |= absent;
-                    }
-                    bins = levels;
-                    set_bit(&mut bins, MISSING, true);
-                }
-                growing.tree.sets.push(levels);
-                (0.0, growing.tree.sets.len() as u32 - 1)
-            }
-            (Place::Number(bin), Bins::Number(edges)) => {
-                let edge = edges.get(bin as usize).copied();
-                (edge.unwrap_or(f64::MAX), NO_SET)
-            }
-            (Place::Number(bin), Bins::Levels { .. }) => (f64::from(bin), NO_SET),
-        };
-        growing.by_bins[parent.node] = bins;
-        growing.tree.nodes[parent.node] = Node {
-            feature: cut.feature,
-            threshold,
-            set,
-            left: left.node as u32,
-            right: right.node as u32,
-            missing_left,
-            gain: cut.gain * growing.rows.unit,
-            ..growing.tree.nodes[parent.node]
-        };
-        Some([left, right])
+        let left = self.open(parent.depth + 1, parent.start..middle, key(0));
+        let right = self.open(parent.depth + 1, middle..parent.end, key(1));
+        let node = &mut self.grown.nodes[parent.node];
+        node.cut = Some(cut);
+        (node.left, node.right) = (left.node as u32, right.node as u32);
+        let (items, limits) = (&self.items, self.limits);
+        let children = [&left, &right].map(|leaf| {
+            let items = &items[leaf.start..leaf.end];
+            (leaf, items, limits.may_be_cut(leaf))
+        });
+        self.guide.parted(parent.node, children);
+        Ok([left, right])
     }
-}
 
-impl Growing<'_> {
     /// A new leaf of these items.
-    fn open(&mut self, depth: usize, start: usize, end: usize, key: u64) -> Open {
-        let mut totals = vec![0_i64; self.rows.n_classes];
-        for item in &self.items[start..end] {
+    fn open(&mut self, depth: usize, range: std::ops::Range<usize>, key: u64) -> Leaf {
+        let mut totals = vec![0_i64; self.grown.n_classes];
+        for item in &self.items[range.clone()] {
             totals[item.class as usize] += item.weight;
         }
-        let weight: i64 = totals.iter().sum();
-        let node = self.tree.nodes.len();
-        let cover = weight as f64 * self.rows.unit;
-        self.tree
-            .nodes
-            .push(Node::leaf(cover, (end - start) as u64));
-        self.by_bins.push([0; 4]);
-        let n_classes = totals.len() as f64;
-        self.tree.values.extend(totals.iter().map(|total| {
-            if weight > 0 {
-                *total as f64 / weight as f64
-            } else {
-                1.0 / n_classes
-            }
-        }));
-        Open {
+        let node = self.grown.nodes.len();
+        self.grown.counts.extend_from_slice(&totals);
+        self.grown.nodes.push(GrownNode {
+            cut: None,
+            left: 0,
+            right: 0,
+            rows: range.len() as u64,
+            depth: depth as u32,
+        });
+        Leaf {
             node,
             depth,
-            start,
-            end,
             totals,
             key,
-            cut: None,
+            start: range.start,
+            end: range.end,
         }
     }
 
-    fn close(&mut self, open: &Open) {
-        self.done.push((open.node, open.start, open.end));
+    fn close(&mut self, leaf: &Leaf) {
+        let segment = (leaf.node, leaf.start, leaf.end);
+        self.grown.segments.push(segment);
     }
 }
 
 /// Brings the items that go left to the front, both sides in their old order.
 #[inline]
-fn partition(
+pub(crate) fn partition(
     items: &mut [Item],
     aside: &mut Vec<Item>,
     goes_left: impl Fn(&Item) -> bool,

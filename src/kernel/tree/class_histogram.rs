@@ -8,6 +8,7 @@
 //! for are counted, several of them in one go over the rows.
 
 use crate::design::binned::{BinnedDesign, GROUP};
+use crate::kernel::tree::class_pairs::halves;
 use crate::kernel::tree::flat::{Tree, holds};
 use crate::numeric::parallel::map_tasks;
 
@@ -107,6 +108,21 @@ impl Columns {
     }
 }
 
+/// Rows in every bin, by feature.
+pub(crate) fn rows_by_bin(design: &BinnedDesign) -> Vec<[u32; SLOTS]> {
+    let groups = map_tasks(design.groups.len(), |group| {
+        let mut counts = [[0_u32; SLOTS]; GROUP];
+        for row in &design.groups[group] {
+            for (counts, bin) in counts.iter_mut().zip(row) {
+                counts[usize::from(*bin)] += 1;
+            }
+        }
+        counts
+    });
+    let lanes = groups.into_iter().flatten();
+    lanes.take(design.n_features).collect()
+}
+
 /// What one feature shows of a node.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts {
@@ -131,6 +147,15 @@ impl Counts {
     #[inline(always)]
     pub(crate) fn bin(&self, bin: u8, n_classes: usize) -> &[i64] {
         &self.weights[bin as usize * n_classes..][..n_classes]
+    }
+
+    /// Takes the sums of two classes; they are empty before.
+    pub(crate) fn set_pairs(&mut self, sums: &[u64; SLOTS]) {
+        let weights = self.weights.as_chunks_mut::<2>().0.iter_mut();
+        for ((bin, pair), weights) in sums.iter().enumerate().zip(weights) {
+            *weights = halves(*pair);
+            self.filled[bin / 64] |= u64::from(*pair > 0) << (bin % 64);
+        }
     }
 
     /// Sets what was counted back to zero: as much work as there are filled bins.
@@ -214,35 +239,62 @@ fn count_part<const ROWS: bool, const MARK: bool>(
     n_classes: usize,
     counts: &mut [Counts],
 ) {
+    let column = |feature: u32| columns.bins[feature as usize].as_slice();
     if let (Ok(features), Ok(counts)) = (
         <&[u32; TOGETHER]>::try_from(features),
         <&mut [Counts; TOGETHER]>::try_from(&mut *counts),
     ) {
-        return add::<TOGETHER, ROWS, MARK>(items, columns, features, n_classes, counts);
+        let bins = features.map(column);
+        let of_row = |row: u32| bins.map(|bins| bins[row as usize]);
+        return add::<TOGETHER, ROWS, MARK>(items, of_row, n_classes, counts);
     }
     for (feature, counts) in features.iter().zip(counts) {
         let counts = std::array::from_mut(counts);
-        add::<1, ROWS, MARK>(items, columns, &[*feature], n_classes, counts);
+        let bins = column(*feature);
+        add::<1, ROWS, MARK>(items, |row| [bins[row as usize]], n_classes, counts);
+    }
+}
+
+/// Counts items by features whose bins stand side by side, into `counts`, which are empty: one a feature.
+pub(crate) fn count_group(
+    items: &[Item],
+    group: &[[u8; GROUP]],
+    n_bins: impl Fn(usize) -> usize,
+    n_classes: usize,
+    by_rows: bool,
+    counts: &mut [Counts; GROUP],
+) {
+    let few = items.len() < SLOTS / 2;
+    if !few {
+        for (lane, counts) in counts.iter_mut().enumerate() {
+            counts.filled = all_bins(n_bins(lane));
+        }
+    }
+    let of_row = |row: u32| group[row as usize];
+    match (by_rows, few) {
+        (false, false) => add::<GROUP, false, false>(items, of_row, n_classes, counts),
+        (false, true) => add::<GROUP, false, true>(items, of_row, n_classes, counts),
+        (true, false) => add::<GROUP, true, false>(items, of_row, n_classes, counts),
+        (true, true) => add::<GROUP, true, true>(items, of_row, n_classes, counts),
     }
 }
 
 #[inline(always)]
 fn add<const N: usize, const ROWS: bool, const MARK: bool>(
     items: &[Item],
-    columns: &Columns,
-    features: &[u32; N],
+    of_row: impl Fn(u32) -> [u8; N],
     n_classes: usize,
     counts: &mut [Counts; N],
 ) {
-    let bins = features.map(|feature| columns.bins[feature as usize].as_slice());
     let mut filled = [[0_u64; 4]; N];
     {
         let mut slots = counts
             .each_mut()
             .map(|counts| (counts.weights.as_mut_slice(), counts.rows.as_mut_slice()));
         for item in items {
+            let bins = of_row(item.row);
             for lane in 0..N {
-                let bin = bins[lane][item.row as usize] as usize;
+                let bin = bins[lane] as usize;
                 let (weights, rows) = &mut slots[lane];
                 weights[bin * n_classes + item.class as usize] += item.weight;
                 if ROWS {
@@ -264,6 +316,7 @@ fn add<const N: usize, const ROWS: bool, const MARK: bool>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::tree::class_pairs::{count_pairs, halves};
 
     #[test]
     fn whole_weights_stay_as_they_are() {
@@ -317,6 +370,19 @@ mod tests {
                 .collect();
             let mut counts = vec![Counts::new(3); features.len()];
             count(&items, &columns, &features, |_| 50, 3, true, &mut counts);
+            let of_row = |row| std::array::from_fn(|lane| bin(row, lane));
+            let group: Vec<[u8; GROUP]> = (0..n).map(of_row).collect();
+            let mut grouped = std::array::from_fn(|_| Counts::new(3));
+            count_group(&items, &group, |_| 50, 3, true, &mut grouped);
+            // Of the second class against the others.
+            let against: Vec<Item> = (items.iter().copied())
+                .map(|item| Item {
+                    class: u32::from(item.class == 1),
+                    ..item
+                })
+                .collect();
+            let mut pairs = [[9; SLOTS]; GROUP];
+            count_pairs(&against, &group, &mut pairs);
             for (feature, counts) in features.iter().zip(&mut counts) {
                 let mut weights = vec![0; 3 * SLOTS];
                 let mut of_rows = vec![0; SLOTS];
@@ -326,6 +392,12 @@ mod tests {
                     of_rows[bin] += 1;
                 }
                 assert_eq!((&counts.weights, &counts.rows), (&weights, &of_rows));
+                let (grouped, pairs) = (&grouped[*feature as usize], &pairs[*feature as usize]);
+                assert_eq!((&grouped.weights, &grouped.rows), (&weights, &of_rows));
+                for (bin, pair) in pairs.iter().enumerate() {
+                    let of = |class: usize| weights[bin * 3 + class];
+                    assert_eq!(halves(*pair), [of(0) + of(2), of(1)]);
+                }
                 let filled: Vec<u8> = bits(&counts.filled).collect();
                 let holds = |bin: usize| of_rows[bin] > 0;
                 assert!((0..SLOTS).all(|bin| !holds(bin) || filled.contains(&(bin as u8))));

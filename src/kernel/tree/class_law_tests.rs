@@ -1,11 +1,12 @@
 //! What trees for classes must not depend on, and what they hold.
 
-use super::class_grow::{ClassGrower, ClassGrowth, ClassRows};
+use super::class_draw::{ClassGrower, ClassGrowth, ClassRows};
 use super::class_histogram::whole_weights;
 use super::class_tests::{Data, growth};
 use super::flat::holds;
 use super::partition::bins_of;
 use crate::design::binned::MISSING;
+use crate::estimator::Control;
 use crate::numeric::seed::{below, stream, uniform};
 
 #[test]
@@ -83,7 +84,7 @@ fn random_cuts_are_cuts_of_the_node() {
         };
         let features = vec![0, 1, 2];
         let mut grower = ClassGrower::new(&data.binner, &data.columns, &growth, features, false);
-        let grown = grower.grow(rows, seed as u64);
+        let grown = grower.grow(rows, seed as u64, &Control::silent()).unwrap();
         for node in grown.tree.nodes.iter().filter(|node| !node.is_leaf()) {
             let of = |side: u32| grown.tree.nodes[side as usize].rows;
             assert!(of(node.left) > 0 && of(node.right) > 0 && node.gain > 0.0);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::class_grow::{ClassGrower, ClassGrowth, ClassRows};
+use super::class_draw::{ClassGrower, ClassGrowth, ClassRows};
 use super::class_histogram::{Columns, whole_weights};
-use super::class_split::Criterion;
+use super::class_split::Impurity;
 use super::flat::Tree;
 use super::grow::Grown;
 use crate::design::binned::{Binner, Bins, MISSING};
-use crate::estimator::Schema;
+use crate::estimator::{Control, Schema};
 use crate::matrix::Feature;
 use crate::numeric::seed::{below, stream, uniform};
 
@@ -102,8 +102,8 @@ impl Data {
         };
         let mut grower = ClassGrower::new(&self.binner, &self.columns, growth, features, share);
         // Twice: what the first tree leaves behind must not matter.
-        let first = grower.grow(rows, 5);
-        let second = grower.grow(rows, 5);
+        let first = grower.grow(rows, 5, &Control::silent()).unwrap();
+        let second = grower.grow(rows, 5, &Control::silent()).unwrap();
         assert_eq!(first.tree, second.tree);
         second.tree.check(self.columns.bins.len()).unwrap();
         second
@@ -130,7 +130,7 @@ impl Data {
 
 pub(super) fn growth() -> ClassGrowth {
     ClassGrowth {
-        criterion: Criterion::Gini,
+        impurity: Impurity::Gini,
         max_depth: 64,
         max_leaves: None,
         min_leaf_rows: 1,
@@ -372,11 +372,11 @@ fn a_tree_by_hand() {
     assert_eq!((tree.nodes.len(), tree.nodes[0].gain), (3, 1.0));
     assert_eq!(tree.values, [0.5, 0.5, 0.75, 0.25, 0.25, 0.75]);
     let entropy = ClassGrowth {
-        criterion: Criterion::Entropy,
+        impurity: Impurity::Entropy,
         ..growth()
     };
     let gain = data.grow(&entropy).nodes[0].gain;
-    let h = |p: f64| -p * p.ln() - (1.0 - p) * (1.0 - p).ln();
+    let h = |p: f64| -p * p.log2() - (1.0 - p) * (1.0 - p).log2();
     assert!((gain - 8.0 * (h(0.5) - h(0.75))).abs() < 1e-14);
 }
 
@@ -385,7 +385,7 @@ fn entropy_finds_the_largest_decrease() {
     for seed in 0..8 {
         let data = Data::random(seed, 200, &[12, 6], &[false; 2], 3);
         let stump = ClassGrowth {
-            criterion: Criterion::Entropy,
+            impurity: Impurity::Entropy,
             max_depth: 1,
             ..growth()
         };
@@ -395,7 +395,7 @@ fn entropy_finds_the_largest_decrease() {
                 *parts.entry(data.classes[*row]).or_default() += 1.0;
             }
             let n = rows.len() as f64;
-            parts.values().map(|part| -part * (part / n).ln()).sum()
+            parts.values().map(|part| -part * (part / n).log2()).sum()
         };
         let rows: Vec<usize> = (0..200).collect();
         let mut best = 0.0_f64;
@@ -423,14 +423,14 @@ fn what_parts_nothing_is_never_cut() {
     for scale in [1.0, 0.1, 1e9 / 7.0] {
         let bins: Vec<u8> = (0..90).map(|row| (row / 3 % 2) as u8).collect();
         let classes: Vec<u32> = (0..90).map(|row| u32::from(row % 3 == 0)).collect();
-        for criterion in [Criterion::Gini, Criterion::Entropy] {
+        for impurity in [Impurity::Gini, Impurity::Entropy] {
             let mut data = Data::new(vec![bins.clone()], &[2], &[false], classes.clone());
             data.weights = vec![scale; 90];
             let tree = data.grow(&ClassGrowth {
-                criterion,
+                impurity,
                 ..growth()
             });
-            assert_eq!(tree.nodes.len(), 1, "{criterion:?} {scale}");
+            assert_eq!(tree.nodes.len(), 1, "{impurity:?} {scale}");
         }
     }
 }

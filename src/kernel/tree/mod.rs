@@ -6,20 +6,26 @@
 //!                                               +- larger child = parent - smaller
 //! ```
 //!
-//! `decide` says which leaf is cut and where; `grow` counts for it in memory, `shared` from what
+//! Trees for classes are grown by `class_grow`; their cuts are found by `class_draw` among features drawn
+//! at every node, or by `class_whole` among all. Trees for gradients: `decide` says which leaf is cut and where; `grow` counts for it in memory, `shared` from what
 //! holders of rows `answer`.
 //!
 //! Sums are whole numbers, hence the same in any order: at any number of threads, in any shards.
 
 pub(crate) mod answer;
 pub(crate) mod boost;
+pub(crate) mod class_draw;
 pub(crate) mod class_grow;
 pub(crate) mod class_histogram;
 #[cfg(test)]
 mod class_law_tests;
+pub(crate) mod class_levels;
+pub(crate) mod class_pairs;
+pub(crate) mod class_search;
 pub(crate) mod class_split;
 #[cfg(test)]
 mod class_tests;
+pub(crate) mod class_whole;
 pub(crate) mod decide;
 pub(crate) mod flat;
 pub(crate) mod gradient;
