@@ -8,6 +8,8 @@ pub(crate) mod bundle;
 pub(crate) mod edges;
 pub(crate) mod encode;
 pub(crate) mod fills;
+pub(crate) mod held;
+pub(crate) mod listed;
 pub mod prepare;
 pub mod profile;
 pub(crate) mod statistics;

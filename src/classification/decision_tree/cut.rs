@@ -7,9 +7,12 @@
 //! Purity of a side is `sum c^2 / W` (Gini) or `sum c log2(c / W)` (entropy) for class weights `c` and
 //! their sum `W`: weight times the negative impurity, up to a constant. All sums are whole numbers.
 
+use std::sync::Arc;
+
 use super::coded::{Labelled, Side};
 use super::params::Impurity;
 use crate::design::binned::{BinnedDesign, GROUP, MISSING};
+use crate::design::listed::Listed;
 use crate::error::Result;
 use crate::kernel::tree::flat::LevelSet;
 use crate::numeric::parallel::map_tasks;
@@ -22,6 +25,9 @@ const ORDERS: usize = 16;
 
 /// Rows times features above which a node is worth several threads.
 const SHARED: usize = 1 << 16;
+
+/// Listed features searched as one task.
+const LISTS: usize = 256;
 
 /// A cut that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,20 +88,31 @@ pub(super) struct ByBins<'a> {
 
 impl Finder for ByBins<'_> {
     fn best(&self, data: &Labelled, rows: &[u32]) -> Result<Option<Found>> {
-        let group = |group: usize| self.of_group(data, rows, group);
         let n_groups = self.design.groups.len();
+        let lists = self.design.listed.chunks(LISTS);
+        let mut totals = vec![rows.len() as u64];
+        totals.extend(data.totals(rows));
+        let task = |at: usize| match at.checked_sub(n_groups) {
+            None => self.of_group(data, rows, at),
+            Some(at) => {
+                let lists = self.design.listed.chunks(LISTS).nth(at);
+                self.of_lists(data, rows, lists.unwrap_or_default(), &totals)
+            }
+        };
+        let n_tasks = n_groups + lists.len();
         let found: Vec<Option<Found>> = if rows.len() * data.bins.len() >= SHARED {
-            map_tasks(n_groups, group)
+            map_tasks(n_tasks, task)
         } else {
-            (0..n_groups).map(group).collect()
+            (0..n_tasks).map(task).collect()
         };
         Ok(found.into_iter().flatten().reduce(better))
     }
 }
 
-/// The first of equal ones.
+/// The first feature of equal ones.
 fn better(a: Found, b: Found) -> Found {
-    if b.gain > a.gain { b } else { a }
+    let first = b.gain == a.gain && b.feature < a.feature;
+    if b.gain > a.gain || first { b } else { a }
 }
 
 impl ByBins<'_> {
@@ -118,26 +135,68 @@ impl ByBins<'_> {
             }
             sums
         };
-        let first = group * GROUP;
-        let features = first..(first + GROUP).min(data.bins.len());
+        let features = self.design.dense.iter().skip(group * GROUP).take(GROUP);
+        let sums = sums.chunks(256 * width);
         features
-            .filter_map(|feature| {
-                let lane = (feature - first) * 256 * width;
-                let (n_bins, levels) = data.bins[feature];
-                let search = Search::new(self, &sums[lane..lane + 256 * width], n_bins);
-                let best = if levels {
-                    search.levels()
-                } else {
-                    search.numbers()
-                };
-                best.map(|(gain, side, missing_left)| Found {
-                    feature: feature as u32,
-                    side,
-                    missing_left,
-                    gain,
-                })
-            })
+            .zip(sums)
+            .filter_map(|(feature, sums)| self.of_feature(data, *feature, sums))
             .reduce(better)
+    }
+
+    /// The best cut of listed features: only the listed rows are counted, the others are what is left
+    /// of `totals`.
+    fn of_lists(
+        &self,
+        data: &Labelled,
+        rows: &[u32],
+        lists: &[(u32, Arc<Listed>)],
+        totals: &[u64],
+    ) -> Option<Found> {
+        let width = totals.len();
+        let mut sums = vec![0_u64; 256 * width];
+        let mut best = None;
+        for (feature, listed) in lists {
+            let mut n_found = 0;
+            let common = usize::from(listed.common) * width;
+            sums[common..common + width].copy_from_slice(totals);
+            let place_of = |place: usize| rows[place];
+            listed.among(rows.len(), place_of, |place, bin| {
+                let row = rows[place] as usize;
+                let (class, weight) = (data.classes[row] as usize, u64::from(data.weights[row]));
+                let at = usize::from(bin) * width;
+                sums[at] += 1;
+                sums[at + 1 + class] += weight;
+                sums[common] -= 1;
+                sums[common + 1 + class] -= weight;
+                n_found += 1;
+            });
+            // One side of any cut has none but listed rows.
+            if n_found >= self.min_leaf_rows.max(1) {
+                let found = self.of_feature(data, *feature, &sums);
+                best = best.into_iter().chain(found).reduce(better);
+            }
+            sums[common..common + width].fill(0);
+            let n_bins = data.bins[*feature as usize].0;
+            sums[..n_bins * width].fill(0);
+            sums[usize::from(MISSING) * width..].fill(0);
+        }
+        best
+    }
+
+    fn of_feature(&self, data: &Labelled, feature: u32, sums: &[u64]) -> Option<Found> {
+        let (n_bins, levels) = data.bins[feature as usize];
+        let search = Search::new(self, sums, n_bins);
+        let best = if levels {
+            search.levels()
+        } else {
+            search.numbers()
+        };
+        best.map(|(gain, side, missing_left)| Found {
+            feature,
+            side,
+            missing_left,
+            gain,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::design::binned::{Binner, Bins, MISSING};
-use crate::kernel::tree::class_histogram::{Columns, Counts, Item, count};
+use crate::kernel::tree::class_histogram::{ClassBins, Columns, Counts, Item, count};
 use crate::kernel::tree::class_split::{ClassCut, Criterion, Node as Searched, Shown};
 use crate::kernel::tree::flat::{NO_SET, Node, Tree, holds};
 use crate::kernel::tree::grow::Grown;
@@ -336,7 +336,15 @@ impl<'a> ClassGrower<'a> {
         let search = |features: &[u32], room: &mut Scratch| {
             let counts = &mut room.counts[..features.len()];
             let n_bins = |feature: u32| binner.bins[feature as usize].len();
-            count(items, columns, features, n_bins, n_classes, by_rows, counts);
+            count(
+                items,
+                columns,
+                features,
+                n_bins,
+                &open.totals,
+                by_rows,
+                counts,
+            );
             room.cut = None;
             for (feature, counts) in features.iter().zip(counts) {
                 let shown = Shown {
@@ -382,12 +390,18 @@ impl<'a> ClassGrower<'a> {
             Place::Levels(levels) => bins = levels,
         }
         set_bit(&mut bins, MISSING, cut.missing_left == Some(true));
-        let bits = &self.columns.bins[cut.feature as usize];
         let table: [bool; 256] = std::array::from_fn(|bin| holds(&bins, bin));
         let segment = &mut growing.items[parent.start..parent.end];
-        let n_left = partition(segment, &mut self.aside, |item| {
-            table[bits[item.row as usize] as usize]
-        });
+        let aside = &mut self.aside;
+        let n_left = match &self.columns.bins[cut.feature as usize] {
+            ClassBins::Dense(bins) => partition(segment, aside, |item| {
+                table[bins[item.row as usize] as usize]
+            }),
+            ClassBins::Listed(listed) => {
+                let mut cursor = listed.cursor();
+                partition(segment, aside, |item| table[cursor.bin(item.row) as usize])
+            }
+        };
         let middle = parent.start + n_left;
         let key = |side: usize| mix(parent.key ^ SIDES[side]);
         let left = growing.open(parent.depth + 1, parent.start, middle, key(0));
@@ -471,7 +485,7 @@ impl Growing<'_> {
 fn partition(
     items: &mut [Item],
     aside: &mut Vec<Item>,
-    goes_left: impl Fn(&Item) -> bool,
+    mut goes_left: impl FnMut(&Item) -> bool,
 ) -> usize {
     aside.resize(aside.len().max(items.len()), Item::default());
     let (mut n_left, mut n_right) = (0, 0);

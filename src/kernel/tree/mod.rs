@@ -25,6 +25,7 @@ pub(crate) mod flat;
 pub(crate) mod gradient;
 pub(crate) mod grow;
 pub(crate) mod histogram;
+pub(crate) mod listed;
 pub(crate) mod model;
 pub(crate) mod partition;
 pub(crate) mod quantise;
