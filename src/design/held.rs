@@ -58,6 +58,16 @@ impl BinnedDesign {
         filling.finish()
     }
 
+    /// The same with no feature listed.
+    #[cfg(test)]
+    pub(crate) fn all_dense(n_rows: usize, columns: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let mut filling = Filling::new(n_rows);
+        for column in columns {
+            filling.push(vec![Column::Dense(column)]);
+        }
+        filling.finish()
+    }
+
     /// The given rows.
     pub(crate) fn select(&self, rows: &[u32]) -> Self {
         let rising = rows.windows(2).all(|pair| pair[0] < pair[1]);
@@ -235,5 +245,45 @@ impl Filling {
     pub(crate) fn finish(mut self) -> BinnedDesign {
         self.group(self.waiting.len().div_ceil(GROUP));
         self.design
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_come_back_however_they_are_held() {
+        let n = 4_500;
+        let columns: Vec<Vec<u8>> = (0..21_usize)
+            .map(|feature| {
+                let bin = |row: usize| match feature % 3 {
+                    0 => (row * (feature + 1) % 11) as u8,
+                    1 => u8::from(row % 40 == feature) * 3,
+                    _ if row.is_multiple_of(feature + 20) => (row % 5) as u8,
+                    _ => 255,
+                };
+                (0..n).map(bin).collect()
+            })
+            .collect();
+        let design = BinnedDesign::of_columns(n, columns.clone());
+        assert_eq!((design.dense.len(), design.listed.len()), (7, 14));
+        let plain = BinnedDesign::all_dense(n, columns.clone());
+        assert!(plain.listed.is_empty());
+        let rising: Vec<u32> = (0..n as u32).filter(|row| row % 7 < 3).collect();
+        let mixed: Vec<u32> = (0..900).map(|row| (row * 31 + 5) % n as u32).collect();
+        let repeated = vec![8, 8, 3, 4_499, 0];
+        let all: Vec<u32> = (0..n as u32).collect();
+        for rows in [all, rising, mixed, repeated] {
+            let (some, other) = (design.select(&rows), plain.select(&rows));
+            for (feature, column) in columns.iter().enumerate() {
+                let expected: Vec<u8> = rows.iter().map(|row| column[*row as usize]).collect();
+                assert_eq!(some.column(feature), expected, "{feature}");
+                assert_eq!(some.counts(feature), other.counts(feature));
+                for place in (0..rows.len()).step_by(17) {
+                    assert_eq!(some.bin(feature, place), expected[place]);
+                }
+            }
+        }
     }
 }

@@ -187,3 +187,56 @@ fn first_from(from: usize, n: usize, before: impl Fn(usize) -> bool) -> usize {
     }
     high
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walks_along_a_list_find_what_every_row_holds() {
+        let column: Vec<u8> = (0..3_000_usize)
+            .map(|row| match row % 97 {
+                0 => 9,
+                5 if row > 1_000 => 255,
+                _ => 4,
+            })
+            .collect();
+        let listed = Listed::of_column(&column).unwrap();
+        assert_eq!(listed.common, 4);
+        assert_eq!(listed.to_column(3_000), column);
+        // More rows than entries, fewer, none, with repeats, beyond the last entry.
+        let choices: [Vec<u32>; 5] = [
+            (0..3_000).collect(),
+            (0..3_000).filter(|row| row % 291 < 2).collect(),
+            vec![],
+            vec![0, 0, 97, 97, 98, 2_813, 2_813, 2_999],
+            (2_950..3_000).collect(),
+        ];
+        for rows in choices {
+            let expected: Vec<u8> = rows.iter().map(|row| column[*row as usize]).collect();
+            let mut cursor = listed.cursor();
+            let by_cursor: Vec<u8> = rows.iter().map(|row| cursor.bin(*row)).collect();
+            assert_eq!(by_cursor, expected);
+            let one_by_one: Vec<u8> = rows.iter().map(|row| listed.bin(*row)).collect();
+            assert_eq!(one_by_one, expected);
+            if rows.windows(2).all(|pair| pair[0] < pair[1]) {
+                let mut among = vec![4; rows.len()];
+                listed.among(
+                    rows.len(),
+                    |place| rows[place],
+                    |place, bin| among[place] = bin,
+                );
+                assert_eq!(among, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_is_made_where_few_rows_differ() {
+        let column = |n: usize| -> Vec<u8> { (0..160).map(|row| u8::from(row < n)).collect() };
+        assert!(Listed::of_column(&column(10)).is_some());
+        assert!(Listed::of_column(&column(11)).is_none());
+        assert_eq!(Listed::of_column(&column(155)).unwrap().common, 1);
+        assert!(Listed::of_column(&[]).unwrap().rows.is_empty());
+    }
+}

@@ -43,6 +43,8 @@ mod fit;
 mod flatten;
 mod folds;
 mod grow;
+#[cfg(test)]
+mod listed_tests;
 mod model;
 mod outcome;
 mod params;

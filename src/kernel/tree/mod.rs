@@ -26,6 +26,8 @@ pub(crate) mod gradient;
 pub(crate) mod grow;
 pub(crate) mod histogram;
 pub(crate) mod listed;
+#[cfg(test)]
+mod listed_tests;
 pub(crate) mod model;
 pub(crate) mod partition;
 pub(crate) mod quantise;
