@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::design::align::{Reader, align, refuse_infinite, refuse_infinite_stored};
 use crate::design::edges::{edges_of, edges_of_stored, whole_weight};
-use crate::design::held::{Column, Filling};
+use crate::design::held::{Column, Filling, LEAST_LISTED};
 use crate::design::stored::stored_rows;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::{RowsSource, Schema};
@@ -186,7 +186,7 @@ impl Binner {
             .collect();
         let n_rows = range.len();
         let n_blocks = self.bins.len().div_ceil(GROUP);
-        let mut filling = Filling::new(n_rows);
+        let mut filling = Filling::new(n_rows, LEAST_LISTED);
         // A few blocks at a time: what is not laid out yet takes little memory.
         for first in (0..n_blocks).step_by(BLOCKS) {
             let blocks = map_tasks(BLOCKS.min(n_blocks - first), |block| {

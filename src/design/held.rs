@@ -6,7 +6,8 @@
 //!   features nearly all of one bin:   f9: row 4 -> 1, row 10 -> 2           a list each
 //! ```
 //!
-//! Which features are listed depends on their bins alone, not on how a column is stored.
+//! Which features are listed depends on their bins alone, not on how a column is stored. A few of them
+//! are not: they share a byte with others where they are counted, which costs less than a list.
 
 use std::sync::Arc;
 
@@ -25,13 +26,16 @@ enum Place {
     Listed(u32),
 }
 
+/// Fewer features than these are not listed.
+pub(crate) const LEAST_LISTED: usize = 64;
+
 /// The bins of some rows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct BinnedDesign {
     pub(crate) n_rows: usize,
     pub(crate) n_features: usize,
     places: Vec<Place>,
-    /// The features of every lane, group by group, in their order.
+    /// The features of every lane, group by group.
     pub(crate) dense: Vec<u32>,
     /// Groups of [`GROUP`] features; the last one is filled up with bin 0.
     pub(crate) groups: Vec<Vec<[u8; GROUP]>>,
@@ -51,7 +55,7 @@ impl BinnedDesign {
     /// The features of columns of bins, each of `n_rows` rows.
     #[cfg(test)]
     pub(crate) fn of_columns(n_rows: usize, columns: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let mut filling = Filling::new(n_rows);
+        let mut filling = Filling::new(n_rows, 0);
         for column in columns {
             filling.push(vec![Column::of(column)]);
         }
@@ -61,7 +65,7 @@ impl BinnedDesign {
     /// The same with no feature listed.
     #[cfg(test)]
     pub(crate) fn all_dense(n_rows: usize, columns: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let mut filling = Filling::new(n_rows);
+        let mut filling = Filling::new(n_rows, 0);
         for column in columns {
             filling.push(vec![Column::Dense(column)]);
         }
@@ -187,16 +191,19 @@ pub(crate) struct Filling {
     design: BinnedDesign,
     /// Columns that do not make a group yet.
     waiting: Vec<Vec<u8>>,
+    /// So many features are listed, or none.
+    least_listed: usize,
 }
 
 impl Filling {
-    pub(crate) fn new(n_rows: usize) -> Self {
+    pub(crate) fn new(n_rows: usize, least_listed: usize) -> Self {
         Self {
             design: BinnedDesign {
                 n_rows,
                 ..BinnedDesign::default()
             },
             waiting: Vec::new(),
+            least_listed,
         }
     }
 
@@ -243,6 +250,14 @@ impl Filling {
     }
 
     pub(crate) fn finish(mut self) -> BinnedDesign {
+        let design = &mut self.design;
+        if design.listed.len() < self.least_listed {
+            for (feature, listed) in std::mem::take(&mut design.listed) {
+                design.places[feature as usize] = Place::Dense(design.dense.len() as u32);
+                design.dense.push(feature);
+                self.waiting.push(listed.to_column(design.n_rows));
+            }
+        }
         self.group(self.waiting.len().div_ceil(GROUP));
         self.design
     }

@@ -13,7 +13,7 @@ use crate::data::Recurrence;
 
 const ROWS: usize = 9_000;
 
-/// How often columns are not zero: flags, counts and signed numbers; the last two are not worth a list.
+/// How often columns are not zero, eight of each: flags, counts and signed numbers; the last two are not worth a list.
 const SHARES: [f64; 12] = [
     0.05, 0.03, 0.01, 0.04, 0.06, 0.02, 0.05, 0.001, 0.03, 0.04, 0.4, 1.0,
 ];
@@ -23,9 +23,10 @@ type Rows = DatasetBase<PatientMatrix, Array1<bool>>;
 /// The same rows with sparse and with dense columns, and numbers beside them.
 fn cohorts(weighted: bool) -> [Rows; 2] {
     let mut r = Recurrence::new(29);
-    let mut scores = vec![-1.0; ROWS];
+    let mut scores = vec![-2.0; ROWS];
     let mut columns: Vec<(Feature, Vec<(usize, f64)>)> = Vec::new();
-    for (at, share) in SHARES.into_iter().enumerate() {
+    let shares = std::iter::repeat_n(SHARES, 8).flatten();
+    for (at, share) in shares.enumerate() {
         let mut entries = Vec::new();
         for (row, score) in scores.iter_mut().enumerate() {
             if r.unit() < share {
@@ -34,7 +35,7 @@ fn cohorts(weighted: bool) -> [Rows; 2] {
                     1 => 1.0 + (r.unit() * 5.0).floor(),
                     _ => r.unit() - 0.5,
                 };
-                *score += value * (at as f64 - 4.0) / 3.0;
+                *score += value * ((at % 12) as f64 - 4.0) / 6.0;
                 entries.push((row, value));
             }
         }

@@ -345,11 +345,11 @@ impl Rules<'_> {
     }
 
     /// The best of the cuts that leaves enough rows on both sides; on equal gains the first feature.
-    /// Where rows may be too few, `again` looks at a feature once more, with the rows of its bins.
+    /// Where rows may be too few, `again` looks at its feature once more, with the rows of its bins.
     pub(crate) fn settle(
         &self,
         cuts: Vec<Cut>,
-        mut again: impl FnMut(usize) -> Option<Cut>,
+        mut again: impl FnMut(&Cut) -> Option<Cut>,
     ) -> Option<Cut> {
         let ranked = |cut| Ranked { cut, exact: false };
         let mut ranked: BinaryHeap<Ranked> = cuts.into_iter().map(ranked).collect();
@@ -357,7 +357,7 @@ impl Rules<'_> {
             if exact || self.surely_enough(&cut) {
                 return Some(cut);
             }
-            if let Some(cut) = again(cut.feature as usize) {
+            if let Some(cut) = again(&cut) {
                 ranked.push(Ranked { cut, exact: true });
             }
         }

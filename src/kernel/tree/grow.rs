@@ -298,6 +298,12 @@ impl<'a> Grower<'a> {
         found
     }
 
+    /// Whether so many rows of `all` may be one side of a cut, and all others the other one.
+    fn enough(&self, rows: u64, all: u64) -> bool {
+        let least = self.rules.growth.min_leaf_rows.max(1);
+        rows >= least && all - rows >= least
+    }
+
     fn search_listed(
         &self,
         features: &[Slots],
@@ -311,8 +317,10 @@ impl<'a> Grower<'a> {
         for of in features {
             let feature = of.feature as usize;
             // One side of any cut has none but listed rows: too few of them, and none is made.
-            let enough = sums.rows(of) >= self.rules.growth.min_leaf_rows.max(1);
-            if !enough || !allowed[feature] || !self.rules.may_ask(leaf, feature) {
+            let listed = sums.rows(of);
+            let all = if of.is_flag() { leaf.rows } else { u64::MAX };
+            if !self.enough(listed, all) || !allowed[feature] || !self.rules.may_ask(leaf, feature)
+            {
                 continue;
             }
             spread.set(of, sums, leaf.rows);
@@ -553,14 +561,23 @@ impl<'a> Grower<'a> {
         quantised: &Quantised,
         rows: &[u32],
     ) -> Option<Cut> {
-        self.rules.settle(cuts, |feature| {
+        let mut room = Spread::new();
+        self.rules.settle(cuts, |cut| {
+            let feature = cut.feature as usize;
             let scale = &quantised.scale;
             if let Some(of) = self.listed.of(feature) {
-                let mut spread = Spread::new();
-                spread.set(of, &histogram.listed, rows.len() as u64);
-                let (slots, counts) = (&spread.slots, Some(&spread.rows));
+                let n_rows = rows.len() as u64;
+                if of.is_flag() {
+                    // It has no other cut, and its rows are known.
+                    let enough = self.enough(histogram.listed.rows(of), n_rows);
+                    return enough.then_some(*cut);
+                }
+                room.set(of, &histogram.listed, n_rows);
+                let (slots, counts) = (&room.slots, Some(&room.rows));
                 let total = histogram.listed.total;
-                return self.rules.best(leaf, feature, slots, total, counts, scale);
+                let cut = self.rules.best(leaf, feature, slots, total, counts, scale);
+                room.clear(of);
+                return cut;
             }
             let mut counts = [0; SLOTS];
             for row in rows {

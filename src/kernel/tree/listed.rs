@@ -35,6 +35,11 @@ impl Slots {
         (usize::from(self.n_bins) + usize::from(self.missing)).saturating_sub(1)
     }
 
+    /// Whether there is one bin beside the common one, and both of present values.
+    pub(crate) fn is_flag(&self) -> bool {
+        self.len() == 1 && !self.missing
+    }
+
     fn range(&self) -> Range<usize> {
         self.first as usize..self.first as usize + self.len()
     }

@@ -133,7 +133,8 @@ impl Growing {
             let (_, first, n_bins) = *layout.features.get(found.ok()?)?;
             Some(layout.slots((first, n_bins), &sums))
         };
-        let cut = rules.settle(cuts, |feature| {
+        let cut = rules.settle(cuts, |cut| {
+            let feature = cut.feature as usize;
             let (slots, rows) = of(feature)?;
             rules.best(leaf, feature, &slots, total(&slots), Some(&rows), scale)
         });
