@@ -3,7 +3,7 @@
 
 use galen::classification::forest::FeaturesPerNode;
 use galen::classification::{DecisionTree, GradientBoosting, RandomForest};
-use galen::estimator::{Fit, Model, ParamGuard};
+use galen::estimator::{Fit, Model};
 use galen::matrix::{Column, Feature, PatientMatrix, RowKeys};
 use linfa::DatasetBase;
 use ndarray::Array1;
