@@ -36,6 +36,8 @@ mod outputs;
 mod saved;
 #[path = "contract/shards.rs"]
 mod shards;
+#[path = "contract/sparse.rs"]
+mod sparse;
 #[path = "contract/subject.rs"]
 mod subject;
 

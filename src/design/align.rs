@@ -166,6 +166,22 @@ pub(crate) fn refuse_infinite(feature: &Feature, start: usize, values: &[f64]) -
     }
 }
 
+/// Refuses an infinity among the stored values of a sparse column.
+pub(crate) fn refuse_infinite_stored(
+    feature: &Feature,
+    rows: &[u32],
+    values: &[f64],
+) -> Result<()> {
+    match values.iter().position(|value| value.is_infinite()) {
+        None => Ok(()),
+        Some(at) => Err(not_finite(
+            feature,
+            rows[at] as usize,
+            "finite values, or NaN for missing",
+        )),
+    }
+}
+
 /// The error for a value that is not finite.
 pub(crate) fn not_finite(feature: &Feature, row: usize, rule: &'static str) -> crate::error::Error {
     ErrorKind::NonFinite {

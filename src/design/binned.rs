@@ -1,11 +1,6 @@
 //! Features as bins of one byte, for trees: edges are learnt on training rows, then applied to any
 //! (`edges` says how).
 //!
-//! ```text
-//!   rows of 8 features side by side:  | f0 f1 ... f7 | f0 f1 ... f7 | ...   group 0
-//!                                     | f8 f9 ...    |                      group 1
-//! ```
-//!
 //! A number falls in the first bin whose edge it does not exceed; a level has a bin of its own, the
 //! rarest share one where there are too many. Missing values, and levels that training did not show,
 //! are bin [`MISSING`].
@@ -15,13 +10,17 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::design::align::{Reader, align, refuse_infinite};
-use crate::design::edges::{edges_of, whole_weight};
+use crate::design::align::{Reader, align, refuse_infinite, refuse_infinite_stored};
+use crate::design::edges::{edges_of, edges_of_stored, whole_weight};
+use crate::design::held::{Column, Filling, LEAST_LISTED};
 use crate::design::lookup::Lookup;
+use crate::design::stored::stored_rows;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::{RowsSource, Schema};
 use crate::matrix::column::MISSING_CODE;
 use crate::numeric::parallel::{CHUNK_ROWS, map_chunks, map_tasks};
+
+pub(crate) use crate::design::held::{BinnedDesign, GROUP, Held};
 
 /// The bin of missing values.
 pub(crate) const MISSING: u8 = 255;
@@ -29,8 +28,8 @@ pub(crate) const MISSING: u8 = 255;
 /// Most bins of present values.
 pub(crate) const MAX_BINS: usize = 255;
 
-/// Features whose bins stand side by side: one read brings all of them.
-pub(crate) const GROUP: usize = 8;
+/// Blocks of features that are read at a time.
+const BLOCKS: usize = 16;
 
 /// The bins of one feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,44 +65,6 @@ pub(crate) struct Binner {
     pub(crate) schema: Schema,
     pub(crate) positional: bool,
     pub(crate) bins: Vec<Bins>,
-}
-
-/// The bins of some rows.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct BinnedDesign {
-    pub(crate) n_rows: usize,
-    pub(crate) n_features: usize,
-    /// Groups of [`GROUP`] features; the last one is filled up with bin 0.
-    pub(crate) groups: Vec<Vec<[u8; GROUP]>>,
-}
-
-impl BinnedDesign {
-    /// The given rows.
-    pub(crate) fn select(&self, rows: &[u32]) -> Self {
-        Self {
-            n_rows: rows.len(),
-            n_features: self.n_features,
-            groups: map_tasks(self.groups.len(), |group| {
-                let group = &self.groups[group];
-                rows.iter().map(|row| group[*row as usize]).collect()
-            }),
-        }
-    }
-
-    /// Number of rows in every bin of a feature.
-    pub(crate) fn counts(&self, feature: usize) -> [u64; 256] {
-        let mut counts = [0; 256];
-        for row in &self.groups[feature / GROUP] {
-            counts[row[feature % GROUP] as usize] += 1;
-        }
-        counts
-    }
-
-    /// The bin of a feature in a row.
-    #[inline]
-    pub(crate) fn bin(&self, feature: usize, row: usize) -> u8 {
-        self.groups[feature / GROUP][row][feature % GROUP]
-    }
 }
 
 impl Binner {
@@ -155,6 +116,11 @@ impl Binner {
         let present = |row: usize| weights.is_none_or(|weights| weights[row] > 0.0);
         let all_present = (0..n_rows).all(present);
         let whole = weights.and_then(whole_weights);
+        let whole = whole.as_deref();
+        let all = (
+            (0..n_rows).filter(|row| present(*row)).count() as u64,
+            whole.map_or(0, |whole| whole.iter().sum::<u64>()),
+        );
         let max_bins = max_bins.min(MAX_BINS);
         let features = schema.features();
         let bins = map_tasks(features.len(), |position| {
@@ -162,6 +128,20 @@ impl Binner {
             if features[position].kind().is_categorical() {
                 let counts = level_counts(reader, (0..n_rows).filter(|row| present(*row)));
                 return Ok(level_bins(counts, max_bins));
+            }
+            if let Some((rows, values)) = stored_rows(reader, 0, n_rows) {
+                refuse_infinite_stored(&features[position], rows, values)?;
+                let kept = rows.iter().zip(values);
+                let kept = kept.filter(|(row, _)| present(**row as usize));
+                let (rows, values): (Vec<u32>, Vec<f64>) = kept.unzip();
+                let weights: Option<Vec<u64>> =
+                    whole.map(|whole| rows.iter().map(|row| whole[*row as usize]).collect());
+                let zeros = all.0 - rows.len() as u64;
+                let weight = weights
+                    .as_ref()
+                    .map_or(zeros, |w| all.1 - w.iter().sum::<u64>());
+                let edges = edges_of_stored(&values, weights.as_deref(), (zeros, weight), max_bins);
+                return Ok(Bins::Number(edges));
             }
             let mut column = vec![0.0; n_rows];
             reader.fill(0, &mut column);
@@ -171,7 +151,7 @@ impl Binner {
                     *value = if present(row) { *value } else { f64::NAN };
                 }
             }
-            Ok(Bins::Number(edges_of(&column, whole.as_deref(), max_bins)))
+            Ok(Bins::Number(edges_of(&column, whole, max_bins)))
         });
         let bins = bins.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(Self {
@@ -206,47 +186,89 @@ impl Binner {
             .map(|(bins, reader)| level_table(bins, reader))
             .collect();
         let n_rows = range.len();
-        let n_groups = self.bins.len().div_ceil(GROUP);
-        let groups = map_tasks(n_groups, |group| {
-            let mut out = vec![[0_u8; GROUP]; n_rows];
-            let mut numbers = vec![0.0; CHUNK_ROWS];
-            let mut codes = vec![0; CHUNK_ROWS];
-            let mut lookups: [Option<Lookup<'_>>; GROUP] = Default::default();
-            let first = group * GROUP;
-            for (start, part) in out.chunks_mut(CHUNK_ROWS).enumerate() {
-                let start = range.start + start * CHUNK_ROWS;
-                for position in first..(first + GROUP).min(self.bins.len()) {
-                    let lane = position - first;
-                    match &self.bins[position] {
-                        Bins::Number(edges) => {
-                            let numbers = &mut numbers[..part.len()];
-                            readers[position].fill(start, numbers);
-                            refuse_infinite(&self.schema.features()[position], start, numbers)?;
-                            lookups[lane]
-                                .get_or_insert_with(|| Lookup::new(edges, n_rows))
-                                .bins(numbers, |at, bin| part[at][lane] = bin);
+        let n_blocks = self.bins.len().div_ceil(GROUP);
+        let mut filling = Filling::new(n_rows, LEAST_LISTED);
+        // A few blocks at a time: what is not laid out yet takes little memory.
+        for first in (0..n_blocks).step_by(BLOCKS) {
+            let blocks = map_tasks(BLOCKS.min(n_blocks - first), |block| {
+                let position = (first + block) * GROUP;
+                let positions = position..(position + GROUP).min(self.bins.len());
+                self.block(positions, &readers, &tables, range.clone())
+            });
+            for block in blocks {
+                filling.push(block?);
+            }
+        }
+        Ok(filling.finish())
+    }
+
+    /// The bins of features that are read together: those of an array stand side by side in it.
+    fn block(
+        &self,
+        positions: Range<usize>,
+        readers: &[Reader<'_>],
+        tables: &[Vec<u8>],
+        range: Range<usize>,
+    ) -> Result<Vec<Column>> {
+        let n_rows = range.len();
+        let features = self.schema.features();
+        let mut stored = Vec::with_capacity(GROUP);
+        for position in positions.clone() {
+            stored.push(match &self.bins[position] {
+                Bins::Number(edges) => match stored_rows(&readers[position], range.start, n_rows) {
+                    None => None,
+                    Some((rows, values)) => {
+                        refuse_infinite_stored(&features[position], rows, values)?;
+                        let rows: Vec<u32> =
+                            rows.iter().map(|row| row - range.start as u32).collect();
+                        let bins = values.iter().map(|v| Bins::of_number(edges, *v)).collect();
+                        let rest = Bins::of_number(edges, 0.0);
+                        Some(Column::of_stored(n_rows, &rows, bins, rest))
+                    }
+                },
+                Bins::Levels { .. } => None,
+            });
+        }
+        let size = |stored: &Option<Column>| if stored.is_some() { 0 } else { n_rows };
+        let mut columns: Vec<Vec<u8>> = stored.iter().map(|s| vec![0; size(s)]).collect();
+        let mut lookups: [Option<Lookup<'_>>; GROUP] = Default::default();
+        let mut numbers = vec![0.0; CHUNK_ROWS.min(n_rows)];
+        let mut codes = vec![0; CHUNK_ROWS.min(n_rows)];
+        for first in (0..n_rows).step_by(CHUNK_ROWS) {
+            let n = CHUNK_ROWS.min(n_rows - first);
+            let start = range.start + first;
+            let lanes = columns.iter_mut().zip(&mut lookups);
+            for (position, (column, lookup)) in positions.clone().zip(lanes) {
+                let Some(part) = column.get_mut(first..first + n) else {
+                    continue;
+                };
+                match &self.bins[position] {
+                    Bins::Number(edges) => {
+                        let numbers = &mut numbers[..n];
+                        readers[position].fill(start, numbers);
+                        refuse_infinite(&features[position], start, numbers)?;
+                        lookup
+                            .get_or_insert_with(|| Lookup::new(edges, n_rows))
+                            .bins(numbers, |at, bin| part[at] = bin);
+                    }
+                    Bins::Levels { .. } => {
+                        let codes = &mut codes[..n];
+                        codes.fill(MISSING_CODE);
+                        if let Reader::View(view) = &readers[position] {
+                            view.fill_codes(start, codes);
                         }
-                        Bins::Levels { .. } => {
-                            let codes = &mut codes[..part.len()];
-                            codes.fill(MISSING_CODE);
-                            if let Reader::View(view) = &readers[position] {
-                                view.fill_codes(start, codes);
-                            }
-                            let table = &tables[position];
-                            for (slot, code) in part.iter_mut().zip(codes.iter()) {
-                                slot[lane] = table.get(*code as usize).copied().unwrap_or(MISSING);
-                            }
+                        let table = &tables[position];
+                        for (slot, code) in part.iter_mut().zip(codes.iter()) {
+                            *slot = table.get(*code as usize).copied().unwrap_or(MISSING);
                         }
                     }
                 }
             }
-            Ok(out)
-        });
-        Ok(BinnedDesign {
-            n_rows,
-            n_features: self.bins.len(),
-            groups: groups.into_iter().collect::<Result<_>>()?,
-        })
+        }
+        let columns = stored.into_iter().zip(columns);
+        Ok(columns
+            .map(|(stored, column)| stored.unwrap_or_else(|| Column::of(column)))
+            .collect())
     }
 
     /// Calls `take` with chunks of rows as trees read them: row-major, numbers as they are, levels as

@@ -9,8 +9,10 @@
 //! numbers, hence those of a feature come out exactly.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::design::binned::{BinnedDesign, GROUP, MISSING};
+use crate::design::binned::{BinnedDesign, GROUP, Held, MISSING};
+use crate::design::listed::Listed;
 use crate::numeric::parallel::{CHUNK_ROWS, map_each, map_tasks};
 
 /// Codes of one column.
@@ -29,6 +31,14 @@ pub(crate) struct Place {
     pub(crate) missing: bool,
 }
 
+/// Where a listed feature stands: in no column.
+const NOWHERE: Place = Place {
+    column: u32::MAX,
+    stride: 1,
+    size: 1,
+    missing: false,
+};
+
 impl Place {
     /// The bin of the feature in a code.
     #[inline]
@@ -45,7 +55,11 @@ impl Place {
 /// The columns of a training design.
 #[derive(Debug, Clone)]
 pub(crate) struct Bundles {
+    pub(crate) n_rows: usize,
+    /// By feature; a listed one has the place [`NOWHERE`].
     pub(crate) places: Vec<Place>,
+    /// Features that stay as they are listed.
+    pub(crate) listed: Vec<(u32, Arc<Listed>)>,
     /// Number of codes of every column, and its features; a column that only fills up its group has
     /// none.
     pub(crate) columns: Vec<(usize, Vec<u32>)>,
@@ -73,18 +87,10 @@ impl Bundles {
             .zip(&missing)
             .map(|(bins, missing)| (bins + usize::from(*missing)).max(1))
             .collect();
-        let mut order: Vec<usize> = (0..sizes.len()).collect();
+        let mut order: Vec<usize> = design.dense.iter().map(|f| *f as usize).collect();
         order.sort_by(|a, b| sizes[*b].cmp(&sizes[*a]).then(a.cmp(b)));
         let mut columns: Vec<(usize, Vec<u32>)> = Vec::new();
-        let mut places = vec![
-            Place {
-                column: 0,
-                stride: 1,
-                size: 1,
-                missing: false,
-            };
-            sizes.len()
-        ];
+        let mut places = vec![NOWHERE; sizes.len()];
         for feature in order {
             let size = sizes[feature];
             let fits = columns.iter().position(|(codes, _)| codes * size <= CODES);
@@ -121,7 +127,9 @@ impl Bundles {
         });
         let panels = panels(&by_column, design.n_rows);
         Self {
+            n_rows: design.n_rows,
             places,
+            listed: design.listed.clone(),
             columns,
             panels,
             by_column,
@@ -140,9 +148,22 @@ impl Bundles {
         self.columns.len() / GROUP
     }
 
+    /// The list of a feature that is in no column.
+    pub(crate) fn listed(&self, feature: usize) -> Option<&Listed> {
+        if self.places[feature] != NOWHERE {
+            return None;
+        }
+        let of = |(listed, _): &(u32, Arc<Listed>)| *listed;
+        let at = self.listed.binary_search_by_key(&(feature as u32), of);
+        at.ok().map(|at| &*self.listed[at].1)
+    }
+
     /// The bin of a feature in a row.
     #[inline]
     pub(crate) fn bin(&self, feature: usize, row: usize) -> u8 {
+        if let Some(listed) = self.listed(feature) {
+            return listed.bin(row as u32);
+        }
         let place = self.places[feature];
         place.bin(self.by_column[place.column as usize][row] as usize)
     }
@@ -200,7 +221,9 @@ fn panels(by_column: &[Vec<u8>], n_rows: usize) -> Vec<Panel> {
 }
 
 fn add_feature(design: &BinnedDesign, feature: usize, place: Place, out: &mut [u8]) {
-    let (from, from_lane) = (&design.groups[feature / GROUP], feature % GROUP);
+    let Held::Dense(from, from_lane) = design.held(feature) else {
+        return;
+    };
     let table: [u8; 256] = std::array::from_fn(|bin| {
         let bin = if bin == MISSING as usize && place.missing {
             place.size - 1
@@ -214,7 +237,7 @@ fn add_feature(design: &BinnedDesign, feature: usize, place: Place, out: &mut [u
     }
 }
 
-/// Whether each feature has missing values.
+/// Whether each feature has missing values; of those side by side.
 fn with_missing(design: &BinnedDesign) -> Vec<bool> {
     let mut found = vec![[false; GROUP]; design.groups.len()];
     map_each(&mut found, design.n_rows >= CHUNK_ROWS, |group, found| {
@@ -224,11 +247,11 @@ fn with_missing(design: &BinnedDesign) -> Vec<bool> {
             }
         }
     });
-    found
-        .into_iter()
-        .flatten()
-        .take(design.n_features)
-        .collect()
+    let mut of_features = vec![false; design.n_features];
+    for (feature, found) in design.dense.iter().zip(found.into_iter().flatten()) {
+        of_features[*feature as usize] = found;
+    }
+    of_features
 }
 
 #[cfg(test)]
@@ -247,27 +270,9 @@ mod tests {
                 ((row * (feature + 3) / 2) % n_bins[feature]) as u8
             }
         };
-        let groups = (0..2)
-            .map(|group| {
-                (0..n)
-                    .map(|row| {
-                        std::array::from_fn(|lane| {
-                            let feature = group * GROUP + lane;
-                            if feature < n_bins.len() {
-                                bin(row, feature)
-                            } else {
-                                0
-                            }
-                        })
-                    })
-                    .collect()
-            })
-            .collect();
-        let design = BinnedDesign {
-            n_rows: n,
-            n_features: n_bins.len(),
-            groups,
-        };
+        let columns =
+            (0..n_bins.len()).map(|feature| (0..n).map(|row| bin(row, feature)).collect());
+        let design = BinnedDesign::of_columns(n, columns);
         let bundles = Bundles::new(&design, &n_bins);
         let held = bundles
             .columns

@@ -306,6 +306,58 @@ pub(crate) fn edges_of(column: &[f64], weights: Option<&[u64]>, max_bins: usize)
     search.edges()
 }
 
+/// As [`edges_of`], of the stored values of a sparse column and the rows and weight of its zeros.
+pub(crate) fn edges_of_stored(
+    values: &[f64],
+    weights: Option<&[u64]>,
+    zeros: (u64, u64),
+    max_bins: usize,
+) -> Vec<f64> {
+    let runs = runs_of_stored(values, weights, zeros);
+    let mut search = Search::new(max_bins);
+    while !search.asked().is_empty() {
+        let counted = count_runs(&runs, search.asked(), search.stage == 0);
+        search.advance(counted);
+    }
+    search.edges()
+}
+
+/// As [`count`], of the stored values of a sparse column and the rows and weight of its zeros.
+pub(crate) fn count_stored(
+    values: &[f64],
+    weights: Option<&[u64]>,
+    zeros: (u64, u64),
+    stretches: &[Stretch],
+    first: bool,
+) -> Vec<Cell> {
+    count_runs(&runs_of_stored(values, weights, zeros), stretches, first)
+}
+
+fn runs_of_stored(values: &[f64], weights: Option<&[u64]>, zeros: (u64, u64)) -> Vec<Run> {
+    let mut runs = runs_of(values, weights, |_| true);
+    let (rows, weight) = zeros;
+    if rows > 0 {
+        let zero = key(0.0);
+        let place = runs.partition_point(|run| run.key < zero);
+        match runs.get_mut(place) {
+            // A zero may be stored.
+            Some(run) if run.key == zero => {
+                run.rows += rows;
+                run.weight += weight;
+            }
+            _ => runs.insert(
+                place,
+                Run {
+                    key: zero,
+                    rows,
+                    weight,
+                },
+            ),
+        }
+    }
+    runs
+}
+
 /// Counts a batch of numbers as a search asks; `first` in its first stage.
 pub(crate) fn count(
     column: &[f64],

@@ -143,3 +143,47 @@ fn counts_that_cannot_be_end_the_search() {
     }
     assert_eq!(stages, MOST_STAGES);
 }
+
+#[test]
+fn stored_values_give_the_edges_of_all_rows() {
+    for n in [900, 20_000] {
+        let mut r = stream(21, 0);
+        for (seldom, kind) in [(0.02, 0), (0.03, 1), (0.4, 2), (1.0, 1), (0.0, 0)] {
+            let column: Vec<f64> = (0..n)
+                .map(|_| match (uniform(&mut r) < seldom, kind) {
+                    (false, _) => 0.0,
+                    (true, 0) => 1.0,
+                    (true, 1) => uniform(&mut r) - 0.5,
+                    (true, _) => below(&mut r, 9) as f64 - 3.0,
+                })
+                .collect();
+            let stored: Vec<usize> = (0..n).filter(|row| column[*row] != 0.0).collect();
+            let values: Vec<f64> = stored.iter().map(|row| column[*row]).collect();
+            let weights: Vec<u64> = (0..n as u64).map(|row| 1 + row * row % 1_000).collect();
+            let of_stored: Vec<u64> = stored.iter().map(|row| weights[*row]).collect();
+            let zeros = (n - stored.len()) as u64;
+            let weight = weights.iter().sum::<u64>() - of_stored.iter().sum::<u64>();
+            for max_bins in [2, 16, 255] {
+                let plain = edges_of_stored(&values, None, (zeros, zeros), max_bins);
+                assert_eq!(plain, edges_of(&column, None, max_bins));
+                let weighted =
+                    edges_of_stored(&values, Some(&of_stored), (zeros, weight), max_bins);
+                assert_eq!(weighted, edges_of(&column, Some(&weights), max_bins));
+            }
+            let mut search = Search::new(16);
+            while !search.asked().is_empty() {
+                let first = search.stage == 0;
+                let dense = count(&column, None, search.asked(), first);
+                let sparse = count_stored(&values, None, (zeros, zeros), search.asked(), first);
+                assert_eq!(sparse, dense);
+                search.advance(dense);
+            }
+        }
+        // A zero may be stored.
+        let zeros = (n as u64 - 2, n as u64 - 2);
+        let mut column = vec![0.0; n];
+        column[7] = 3.0;
+        let edges = edges_of_stored(&[-0.0, 3.0], None, zeros, 16);
+        assert_eq!(edges, edges_of(&column, None, 16));
+    }
+}

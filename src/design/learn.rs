@@ -5,11 +5,16 @@ use std::borrow::Cow;
 use crate::design::align::{align, refuse_infinite};
 use crate::design::binned::{BinnedDesign, Binner, Bins, GROUP, whole_weights};
 use crate::design::edges::edges_of;
+use crate::design::held::LEAST_LISTED;
+use crate::design::listed::LISTED_SHARE;
 use crate::design::lookup::Lookup;
 use crate::error::Result;
 use crate::estimator::{RowsSource, Schema};
 use crate::matrix::Feature;
 use crate::numeric::parallel::{CHUNK_ROWS, map_each, map_tasks};
+
+/// Rows that tell whether features are nearly all of one bin.
+const SAMPLE: usize = 512;
 
 /// Beyond so many rows the columns of a group are more than a thread should hold.
 const MOST_ROWS: usize = 1 << 18;
@@ -57,18 +62,33 @@ impl Binner {
             bins.extend(learnt);
             designs.push(design);
         }
-        let design = BinnedDesign {
-            n_rows: rows.n_rows(),
-            n_features: width,
-            groups: designs,
-        };
         let binner = Self {
             schema,
             positional,
             bins,
         };
+        let uneven: usize = designs.iter().map(|group| uneven(group)).sum();
+        if uneven >= LEAST_LISTED {
+            let design = binner.apply(rows)?;
+            return Ok((binner, design));
+        }
+        let design = BinnedDesign::of_groups(rows.n_rows(), width, designs);
         Ok((binner, design))
     }
+}
+
+/// Features of a group that are worth a list, as far as every so many rows tell.
+fn uneven(group: &[[u8; GROUP]]) -> usize {
+    let step = (group.len() / SAMPLE).max(1);
+    let seen = || group.iter().step_by(step);
+    let n = seen().count();
+    let is_uneven = |lane: &usize| {
+        let mut counts = [0_usize; 256];
+        seen().for_each(|row| counts[usize::from(row[*lane])] += 1);
+        let most = counts.into_iter().max().unwrap_or(0);
+        (n - most) * LISTED_SHARE <= n
+    };
+    (0..GROUP).filter(is_uneven).count()
 }
 
 /// Columns of a row-major table, side by side in it: one read of a line of the cache brings all of them.
@@ -152,9 +172,11 @@ mod tests {
     #[test]
     fn one_go_teaches_what_two_do() {
         let mut r = stream(12, 0);
-        for (n_rows, width) in [(9_000, 11), (300, 8), (5_000, 3), (1, 9)] {
+        for (n_rows, width) in [(9_000, 11), (300, 8), (5_000, 3), (1, 9), (3_000, 90)] {
             let table = Array2::from_shape_fn((n_rows, width), |(_, column)| {
                 match (column % 3, below(&mut r, 8)) {
+                    // Enough features for lists.
+                    _ if width == 90 => f64::from(u8::from(below(&mut r, 40) == 0)),
                     (1, 0) => f64::NAN,
                     (2, at) => at as f64,
                     _ => libm::exp(uniform(&mut r) * column as f64),

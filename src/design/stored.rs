@@ -7,11 +7,19 @@ use crate::numeric::moments::Moments;
 /// The stored values of rows `start..start + n_rows` where the column is sparse and not a view;
 /// all other rows are zero.
 pub(crate) fn stored<'a>(reader: &Reader<'a>, start: usize, n_rows: usize) -> Option<&'a [f64]> {
+    Some(stored_rows(reader, start, n_rows)?.1)
+}
+
+/// As [`stored`], with the rows before the values.
+pub(crate) fn stored_rows<'a>(
+    reader: &Reader<'a>,
+    start: usize,
+    n_rows: usize,
+) -> Option<(&'a [u32], &'a [f64])> {
     let Reader::View(view) = reader else {
         return None;
     };
-    let (_, values) = view.stored_between(start, start + n_rows)?;
-    Some(values)
+    view.stored_between(start, start + n_rows)
 }
 
 /// The sums of a sparse column that is not a view over the rows of `weights`; rows of weight zero

@@ -10,9 +10,10 @@ use super::messages::{
 use super::params::NAME;
 use super::rounds::BoostingRounds;
 use super::target::{is_validated, target_kind};
-use crate::design::align::{align, refuse_infinite};
+use crate::design::align::{align, refuse_infinite, refuse_infinite_stored};
 use crate::design::binned::{BinnedDesign, level_counts};
-use crate::design::edges::{count, whole_weight as key_weight};
+use crate::design::edges::{count, count_stored, whole_weight as key_weight};
+use crate::design::stored::stored_rows;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::rounds::{Batch, TargetBatch};
 use crate::estimator::{ClassLabel, RowsSource};
@@ -152,11 +153,12 @@ impl<L: ClassLabel> BoostingRounds<L> {
                 let mut sums = Vec::with_capacity(shapes.len());
                 for (steps, quantised) in shapes.iter().zip(&held.quantised) {
                     let walk = Walk::new(steps, held.train.design.n_features)?;
+                    let leaf_of = walk.leaves(&held.train.design);
                     let mut leaves = vec![LeafSum::default(); walk.n_nodes()];
                     for row in &rows {
                         let row = *row as usize;
                         let (gradient, curvature) = quantised.fine[row];
-                        leaves[walk.leaf(&held.train.design, row)].add(&LeafSum {
+                        leaves[leaf_of[row] as usize].add(&LeafSum {
                             gradient,
                             curvature,
                             weight: whole_weight(held.train.weights[row], unit),
@@ -255,11 +257,41 @@ impl<L: ClassLabel> BoostingRounds<L> {
                 .map(|row| key_weight(weight(batch, row), range))
                 .collect()
         });
+        let whole = |at: usize| weights.as_ref().map_or(1, |weights| weights[at]);
+        let n_learnt = rows
+            .clone()
+            .filter(|row| learnt(*row))
+            .fold((0, 0), |(n, sum), row| {
+                (n + 1, sum + whole(row - rows.start))
+            });
         let mut column = vec![0.0; rows.len()];
         let mut cells = Vec::with_capacity(features.len());
         for ((feature, reader), stretches) in features.iter().zip(&readers).zip(&asked.stretches) {
             if stretches.is_empty() {
                 cells.push(Vec::new());
+                continue;
+            }
+            if let Some((at, values)) = stored_rows(reader, rows.start, rows.len()) {
+                refuse_infinite_stored(feature, at, values)?;
+                let kept = at.iter().zip(values);
+                let kept = kept.filter(|(row, _)| learnt(**row as usize));
+                let (at, values): (Vec<u32>, Vec<f64>) = kept.unzip();
+                let of = |at: &u32| whole(*at as usize - rows.start);
+                let weights: Option<Vec<u64>> =
+                    weights.as_ref().map(|_| at.iter().map(of).collect());
+                let zeros = n_learnt.0 - at.len() as u64;
+                let weight = weights
+                    .as_ref()
+                    .map_or(zeros, |w| n_learnt.1 - w.iter().sum::<u64>());
+                let zeros = (zeros, weight);
+                let weights = weights.as_deref();
+                cells.push(count_stored(
+                    &values,
+                    weights,
+                    zeros,
+                    stretches,
+                    asked.first,
+                ));
                 continue;
             }
             reader.fill(rows.start, &mut column);

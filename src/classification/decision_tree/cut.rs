@@ -2,7 +2,7 @@
 
 use super::coded::{Codes, Cut, Labelled, NO_VALUE, Side};
 use super::surrogate::stand_ins;
-use crate::design::binned::{BinnedDesign, GROUP, MISSING};
+use crate::design::binned::{BinnedDesign, Held, MISSING};
 use crate::error::Result;
 use crate::kernel::tree::class_grow::{Child, Guide, Leaf, partition};
 use crate::kernel::tree::class_histogram::Item;
@@ -125,10 +125,17 @@ impl Guide for ByBins<'_> {
             }
         });
         let feature = cut.feature as usize;
-        let (group, lane) = (&self.design.groups[feature / GROUP], feature % GROUP);
-        partition(items, aside, |item| {
-            table[usize::from(group[item.row as usize][lane])]
-        })
+        match self.design.held(feature) {
+            Held::Dense(group, lane) => partition(items, aside, |item| {
+                table[usize::from(group[item.row as usize][lane])]
+            }),
+            Held::Listed(listed) => {
+                let mut cursor = listed.cursor();
+                partition(items, aside, |item| {
+                    table[usize::from(cursor.bin(item.row))]
+                })
+            }
+        }
     }
 
     fn parted(&mut self, parent: usize, children: [Child<'_>; 2]) {

@@ -42,6 +42,8 @@ mod explain;
 mod fit;
 mod flatten;
 mod folds;
+#[cfg(test)]
+mod listed_tests;
 mod model;
 mod outcome;
 mod params;

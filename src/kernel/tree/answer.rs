@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::design::binned::{BinnedDesign, Binner, Bins, MISSING};
+use crate::design::binned::{BinnedDesign, Binner, Bins, Held, MISSING};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::tree::flat::{Tree, holds};
 use crate::kernel::tree::histogram::{SLOTS, Slot};
-use crate::kernel::tree::partition::set_bit;
+use crate::kernel::tree::partition::{Ask, leaves, set_bit};
 use crate::kernel::tree::quantise::halves;
 use crate::kernel::tree::split::{Cut, Place};
 
@@ -146,24 +146,23 @@ impl Walk {
         self.0.len()
     }
 
-    /// The leaf of a row.
-    #[inline]
-    pub(crate) fn leaf(&self, design: &BinnedDesign, row: usize) -> usize {
-        let mut at = 0;
-        loop {
+    /// The leaves of all rows.
+    pub(crate) fn leaves(&self, design: &BinnedDesign) -> Vec<u32> {
+        leaves(design, 0..design.n_rows, |at| {
             let stop = &self.0[at];
-            if stop.left == 0 {
-                return at;
-            }
-            let bin = design.bin(stop.feature, row) as usize;
-            at = stop.left + usize::from(!holds(&stop.bins, bin));
-        }
+            (stop.left > 0).then_some(Ask {
+                feature: stop.feature,
+                bins: &stop.bins,
+                left: stop.left,
+                right: stop.left + 1,
+            })
+        })
     }
 
     /// Adds to every row's score what its leaf adds.
     pub(crate) fn add_to(&self, design: &BinnedDesign, scores: &mut [f64]) {
-        for (row, score) in scores.iter_mut().enumerate() {
-            *score += self.0[self.leaf(design, row)].value;
+        for (leaf, score) in self.leaves(design).into_iter().zip(scores) {
+            *score += self.0[leaf as usize].value;
         }
     }
 }
@@ -226,21 +225,56 @@ impl Layout {
                 *slot = place;
             }
         }
-        let mut sums = vec![vec![BinSum::default(); self.len]; asked.len()];
+        let leaves = walk.leaves(design);
+        // By row, the place of the node that it comes to among those asked.
+        let mut place_of = vec![usize::MAX; design.n_rows];
         for row in rows {
-            let row = *row as usize;
-            let Some(sums) = sums.get_mut(places[walk.leaf(design, row)]) else {
-                continue;
-            };
+            place_of[*row as usize] = places[leaves[*row as usize] as usize];
+        }
+        let one = |row: usize| {
             let (gradient, curvature) = halves(words[row]);
-            let one = BinSum {
+            BinSum {
                 gradient,
                 curvature,
                 rows: 1,
+            }
+        };
+        let held = |at: &(usize, usize, usize)| (design.held(at.0), at.1, at.2);
+        let mut dense = Vec::new();
+        let mut listed = Vec::new();
+        for (held, first, n_bins) in self.features.iter().map(held) {
+            match held {
+                Held::Dense(group, lane) => dense.push((group, lane, first, n_bins)),
+                Held::Listed(list) => listed.push((list, first, n_bins)),
+            }
+        }
+        let mut sums = vec![vec![BinSum::default(); self.len]; asked.len()];
+        let mut totals = vec![BinSum::default(); asked.len()];
+        for row in rows {
+            let row = *row as usize;
+            let Some(sums) = sums.get_mut(place_of[row]) else {
+                continue;
             };
-            for (feature, first, n_bins) in &self.features {
-                let bin = usize::from(design.bin(*feature, row)).min(*n_bins);
+            let one = one(row);
+            totals[place_of[row]].add(&one);
+            for (group, lane, first, n_bins) in &dense {
+                let bin = usize::from(group[row][*lane]).min(*n_bins);
                 sums[first + bin].add(&one);
+            }
+        }
+        for (list, first, n_bins) in listed {
+            let bin_of = |bin: u8| first + usize::from(bin).min(n_bins);
+            let common = bin_of(list.common);
+            for (sums, total) in sums.iter_mut().zip(&totals) {
+                sums[common].add(total);
+            }
+            for (row, bin) in list.rows.iter().zip(&list.bins) {
+                let row = *row as usize;
+                if let Some(sums) = sums.get_mut(place_of[row]) {
+                    let one = one(row);
+                    sums[common].take_away(&one);
+                    sums[bin_of(*bin)].add(&one);
+                }
             }
         }
         sums
@@ -252,6 +286,16 @@ impl Layout {
             let bins = sums[*first..].iter().take(n_bins + 1);
             bins.fold(0, |rows: u64, bin| rows.saturating_add(bin.rows))
         })
+    }
+
+    /// Whether enough rows of a node are in other bins of a feature than its most frequent one: on one
+    /// side of every cut there are no others.
+    pub(super) fn divides(&self, at: (usize, usize), sums: &[BinSum], least: u64) -> bool {
+        let bins = sums[at.0..].iter().take(at.1 + 1);
+        let (all, most) = bins.fold((0_u64, 0), |(all, most), bin| {
+            (all.saturating_add(bin.rows), bin.rows.max(most))
+        });
+        all - most >= least
     }
 
     pub(super) fn slots(
@@ -319,14 +363,8 @@ mod tests {
 
     #[test]
     fn rows_walk_by_bins_levels_and_gaps() {
-        let mut design = BinnedDesign {
-            n_rows: 4,
-            n_features: 2,
-            groups: vec![vec![[0; 8]; 4]],
-        };
-        for (row, bins) in [[2, 0], [4, 5], [4, 6], [MISSING, 5]].iter().enumerate() {
-            design.groups[0][row][..2].copy_from_slice(bins);
-        }
+        let columns = [vec![2, 4, 4, MISSING], vec![0, 5, 6, 5]];
+        let design = BinnedDesign::of_columns(4, columns);
         let mut bins = [0; 4];
         set_bit(&mut bins, 5, true);
         let steps = [

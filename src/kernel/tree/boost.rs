@@ -14,7 +14,7 @@ use crate::kernel::tree::gradient::{
     Gradients, LossScale, Objective, class_sums, weight_unit, whole_weight,
 };
 use crate::kernel::tree::grow::{Grower, Grown};
-use crate::kernel::tree::partition::{bins_of, leaf_of_bins};
+use crate::kernel::tree::partition::{bins_of, leaves_of};
 use crate::kernel::tree::quantise::Quantised;
 use crate::numeric::parallel::{CHUNK_ROWS, map_each, within_pool};
 use crate::numeric::seed::{mix, shuffle, stream};
@@ -384,9 +384,10 @@ impl Scores {
     ) {
         let mut parts: Vec<&mut [f64]> = self.0[output].chunks_mut(CHUNK_ROWS).collect();
         map_each(&mut parts, true, |index, part| {
-            for (offset, score) in part.iter_mut().enumerate() {
-                *score +=
-                    tree.values[leaf_of_bins(tree, by_bins, design, index * CHUNK_ROWS + offset)];
+            let start = index * CHUNK_ROWS;
+            let leaves = leaves_of(tree, by_bins, design, start..start + part.len());
+            for (score, leaf) in part.iter_mut().zip(leaves) {
+                *score += tree.values[leaf as usize];
             }
         });
     }

@@ -7,7 +7,7 @@ use crate::design::binned::{Binner, Bins, MISSING};
 use crate::error::Result;
 use crate::estimator::Control;
 use crate::kernel::tree::class_grow::{self, Guide, Leaf, Limits, partition};
-use crate::kernel::tree::class_histogram::{Columns, Counts, Item, count};
+use crate::kernel::tree::class_histogram::{ClassBins, Columns, Counts, Item, count};
 use crate::kernel::tree::class_search::{Asked, Shown};
 use crate::kernel::tree::class_split::{Bounds, ClassCut, Impurity, Node as Searched};
 use crate::kernel::tree::flat::{NO_SET, Node, Tree, holds};
@@ -240,11 +240,16 @@ impl Guide for Drawing<'_> {
 
     fn part(&mut self, cut: &mut ClassCut, items: &mut [Item], aside: &mut Vec<Item>) -> usize {
         let bins = left_bins(cut);
-        let column = &self.columns.bins[cut.feature as usize];
         let table: [bool; 256] = std::array::from_fn(|bin| holds(&bins, bin));
-        partition(items, aside, |item| {
-            table[column[item.row as usize] as usize]
-        })
+        match &self.columns.bins[cut.feature as usize] {
+            ClassBins::Dense(bins) => {
+                partition(items, aside, |item| table[bins[item.row as usize] as usize])
+            }
+            ClassBins::Listed(listed) => {
+                let mut cursor = listed.cursor();
+                partition(items, aside, |item| table[cursor.bin(item.row) as usize])
+            }
+        }
     }
 
     fn seek(&mut self, leaf: &Leaf, items: &[Item]) -> Result<Option<ClassCut>> {
@@ -330,7 +335,15 @@ impl Drawing<'_> {
         let search = |features: &[u32], room: &mut Scratch| {
             let counts = &mut room.counts[..features.len()];
             let n_bins = |feature: u32| binner.bins[feature as usize].len();
-            count(items, columns, features, n_bins, n_classes, by_rows, counts);
+            count(
+                items,
+                columns,
+                features,
+                n_bins,
+                &leaf.totals,
+                by_rows,
+                counts,
+            );
             room.cut = None;
             for (feature, counts) in features.iter().zip(counts) {
                 let asked = Asked {

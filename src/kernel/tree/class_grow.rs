@@ -303,7 +303,7 @@ impl<G: Guide> Growing<'_, G> {
 pub(crate) fn partition(
     items: &mut [Item],
     aside: &mut Vec<Item>,
-    goes_left: impl Fn(&Item) -> bool,
+    mut goes_left: impl FnMut(&Item) -> bool,
 ) -> usize {
     aside.resize(aside.len().max(items.len()), Item::default());
     let (mut n_left, mut n_right) = (0, 0);

@@ -7,7 +7,10 @@
 //! Weights are whole numbers, hence sums are the same in any order. Only the features that a node asks
 //! for are counted, several of them in one go over the rows.
 
+use std::sync::Arc;
+
 use crate::design::binned::{BinnedDesign, GROUP};
+use crate::design::listed::Listed;
 use crate::kernel::tree::class_pairs::halves;
 use crate::kernel::tree::flat::{Tree, holds};
 use crate::numeric::parallel::map_tasks;
@@ -58,31 +61,74 @@ pub(crate) fn whole_weights(weights: &[f64]) -> (Vec<i64>, f64) {
     (codes, unit)
 }
 
-/// Bins by feature, those of one feature side by side.
+/// The bins of one feature.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ClassBins {
+    /// Row by row.
+    Dense(Vec<u8>),
+    Listed(Arc<Listed>),
+}
+
+impl ClassBins {
+    /// The bin of a row.
+    #[inline]
+    pub(crate) fn bin(&self, row: usize) -> u8 {
+        match self {
+            Self::Dense(bins) => bins[row],
+            Self::Listed(listed) => listed.bin(row as u32),
+        }
+    }
+}
+
+/// As a design holds it.
+#[cfg(test)]
+impl From<Vec<u8>> for ClassBins {
+    fn from(bins: Vec<u8>) -> Self {
+        match Listed::of_column(&bins) {
+            Some(listed) => Self::Listed(Arc::new(listed)),
+            None => Self::Dense(bins),
+        }
+    }
+}
+
+/// Bins by feature.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Columns {
     pub(crate) n_rows: usize,
-    pub(crate) bins: Vec<Vec<u8>>,
+    pub(crate) bins: Vec<ClassBins>,
 }
 
 impl Columns {
     pub(crate) fn new(design: &BinnedDesign) -> Self {
         Self {
             n_rows: design.n_rows,
-            bins: map_tasks(design.n_features, |feature| {
-                let group = &design.groups[feature / GROUP];
-                group.iter().map(|row| row[feature % GROUP]).collect()
+            bins: map_tasks(design.n_features, |feature| match design.list(feature) {
+                Some(listed) => ClassBins::Listed(listed),
+                None => ClassBins::Dense(design.column(feature)),
             }),
         }
     }
 
-    /// Features with more than one bin among the given rows: the others cannot be cut.
+    /// Features with more than one bin among the given rows, which rise: the others cannot be cut.
     pub(crate) fn varying(&self, rows: &[u32]) -> Vec<u32> {
-        let varies = map_tasks(self.bins.len(), |feature| {
-            let bins = &self.bins[feature];
-            let mut all = rows.iter().map(|row| bins[*row as usize]);
-            let first = all.next();
-            all.any(|bin| Some(bin) != first)
+        let varies = map_tasks(self.bins.len(), |feature| match &self.bins[feature] {
+            ClassBins::Dense(bins) => {
+                let mut all = rows.iter().map(|row| bins[*row as usize]);
+                let first = all.next();
+                all.any(|bin| Some(bin) != first)
+            }
+            ClassBins::Listed(listed) => {
+                let (mut first, mut differs, mut n) = (None, false, 0);
+                listed.among(
+                    rows.len(),
+                    |at| rows[at],
+                    |_, bin| {
+                        differs |= *first.get_or_insert(bin) != bin;
+                        n += 1;
+                    },
+                );
+                differs || (n > 0 && n < rows.len())
+            }
         });
         (0..self.bins.len() as u32)
             .filter(|feature| varies[*feature as usize])
@@ -98,7 +144,7 @@ impl Columns {
             if node.is_leaf() {
                 return at;
             }
-            let bin = self.bins[node.feature as usize][row] as usize;
+            let bin = self.bins[node.feature as usize].bin(row) as usize;
             at = if holds(&by_bins[at], bin) {
                 node.left
             } else {
@@ -202,13 +248,13 @@ fn all_bins(n: usize) -> [u64; 4] {
 }
 
 /// Counts items into `counts`, which are empty: one a feature of `features`. `n_bins` says how many bins
-/// of present values a feature has, `by_rows` whether rows are counted too.
+/// of present values a feature has, `totals` are the weights of the classes, `by_rows` says whether rows are counted too.
 pub(crate) fn count(
     items: &[Item],
     columns: &Columns,
     features: &[u32],
     n_bins: impl Fn(u32) -> usize,
-    n_classes: usize,
+    totals: &[i64],
     by_rows: bool,
     counts: &mut [Counts],
 ) {
@@ -222,12 +268,10 @@ pub(crate) fn count(
             }
         }
         match (by_rows, few) {
-            (false, false) => {
-                count_part::<false, false>(items, columns, features, n_classes, counts)
-            }
-            (false, true) => count_part::<false, true>(items, columns, features, n_classes, counts),
-            (true, false) => count_part::<true, false>(items, columns, features, n_classes, counts),
-            (true, true) => count_part::<true, true>(items, columns, features, n_classes, counts),
+            (false, false) => count_part::<false, false>(items, columns, features, totals, counts),
+            (false, true) => count_part::<false, true>(items, columns, features, totals, counts),
+            (true, false) => count_part::<true, false>(items, columns, features, totals, counts),
+            (true, true) => count_part::<true, true>(items, columns, features, totals, counts),
         }
     }
 }
@@ -236,22 +280,31 @@ fn count_part<const ROWS: bool, const MARK: bool>(
     items: &[Item],
     columns: &Columns,
     features: &[u32],
-    n_classes: usize,
+    totals: &[i64],
     counts: &mut [Counts],
 ) {
-    let column = |feature: u32| columns.bins[feature as usize].as_slice();
-    if let (Ok(features), Ok(counts)) = (
-        <&[u32; TOGETHER]>::try_from(features),
+    let n_classes = totals.len();
+    let bins = |feature: &u32| &columns.bins[*feature as usize];
+    let dense = |feature: &u32| match bins(feature) {
+        ClassBins::Dense(bins) => Some(bins.as_slice()),
+        ClassBins::Listed(_) => None,
+    };
+    let together: Option<Vec<&[u8]>> = features.iter().map(dense).collect();
+    if let (Some(Ok(bins)), Ok(counts)) = (
+        together.map(<[&[u8]; TOGETHER]>::try_from),
         <&mut [Counts; TOGETHER]>::try_from(&mut *counts),
     ) {
-        let bins = features.map(column);
         let of_row = |row: u32| bins.map(|bins| bins[row as usize]);
         return add::<TOGETHER, ROWS, MARK>(items, of_row, n_classes, counts);
     }
     for (feature, counts) in features.iter().zip(counts) {
-        let counts = std::array::from_mut(counts);
-        let bins = column(*feature);
-        add::<1, ROWS, MARK>(items, |row| [bins[row as usize]], n_classes, counts);
+        match bins(feature) {
+            ClassBins::Dense(bins) => {
+                let counts = std::array::from_mut(counts);
+                add::<1, ROWS, MARK>(items, |row| [bins[row as usize]], n_classes, counts);
+            }
+            ClassBins::Listed(listed) => add_listed::<ROWS, MARK>(items, listed, totals, counts),
+        }
     }
 }
 
@@ -276,6 +329,67 @@ pub(crate) fn count_group(
         (false, true) => add::<GROUP, false, true>(items, of_row, n_classes, counts),
         (true, false) => add::<GROUP, true, false>(items, of_row, n_classes, counts),
         (true, true) => add::<GROUP, true, true>(items, of_row, n_classes, counts),
+    }
+}
+
+/// Counts items of one listed feature into `counts`, which are empty.
+pub(crate) fn count_listed(
+    items: &[Item],
+    listed: &Listed,
+    n_bins: usize,
+    totals: &[i64],
+    by_rows: bool,
+    counts: &mut Counts,
+) {
+    let few = items.len() < SLOTS / 2;
+    if !few {
+        counts.filled = all_bins(n_bins);
+    }
+    match (by_rows, few) {
+        (false, false) => add_listed::<false, false>(items, listed, totals, counts),
+        (false, true) => add_listed::<false, true>(items, listed, totals, counts),
+        (true, false) => add_listed::<true, false>(items, listed, totals, counts),
+        (true, true) => add_listed::<true, true>(items, listed, totals, counts),
+    }
+}
+
+/// Only listed items are looked at; all others are what they leave of the totals.
+fn add_listed<const ROWS: bool, const MARK: bool>(
+    items: &[Item],
+    listed: &Listed,
+    totals: &[i64],
+    counts: &mut Counts,
+) {
+    let n_classes = totals.len();
+    let Counts {
+        weights,
+        rows,
+        filled,
+    } = counts;
+    let common = usize::from(listed.common);
+    weights[common * n_classes..][..n_classes].copy_from_slice(totals);
+    let mut n_found = 0;
+    let mut marks = [0_u64; 4];
+    listed.among(
+        items.len(),
+        |place| items[place].row,
+        |place, bin| {
+            let (item, bin) = (&items[place], usize::from(bin));
+            let class = item.class as usize;
+            weights[bin * n_classes + class] += item.weight;
+            weights[common * n_classes + class] -= item.weight;
+            rows[bin] += u32::from(ROWS);
+            marks[bin / 64] |= 1 << (bin % 64);
+            n_found += 1;
+        },
+    );
+    let rest = items.len() - n_found;
+    if ROWS {
+        rows[common] = rest as u32;
+    }
+    if MARK {
+        marks[common / 64] |= u64::from(rest > 0) << (common % 64);
+        *filled = marks;
     }
 }
 
@@ -352,11 +466,19 @@ mod tests {
     #[test]
     fn few_and_many_rows_are_counted_alike() {
         let n = 700;
-        let bin = |row: usize, feature: usize| ((row * (2 * feature + 3)) % (40 + feature)) as u8;
+        let bin = |row: usize, feature: usize| match feature {
+            // Listed.
+            3 if row % 29 > 0 => 255,
+            4 if row % 67 > 1 => 7,
+            _ => ((row * (2 * feature + 3)) % (40 + feature)) as u8,
+        };
         let columns = Columns {
             n_rows: n,
             bins: (0..7)
-                .map(|feature| (0..n).map(|row| bin(row, feature)).collect())
+                .map(|feature| {
+                    let bins: Vec<u8> = (0..n).map(|row| bin(row, feature)).collect();
+                    bins.into()
+                })
                 .collect(),
         };
         let features = [0, 2, 3, 4, 6];
@@ -369,7 +491,19 @@ mod tests {
                 })
                 .collect();
             let mut counts = vec![Counts::new(3); features.len()];
-            count(&items, &columns, &features, |_| 50, 3, true, &mut counts);
+            let mut totals = vec![0; 3];
+            for item in &items {
+                totals[item.class as usize] += item.weight;
+            }
+            count(
+                &items,
+                &columns,
+                &features,
+                |_| 50,
+                &totals,
+                true,
+                &mut counts,
+            );
             let of_row = |row| std::array::from_fn(|lane| bin(row, lane));
             let group: Vec<[u8; GROUP]> = (0..n).map(of_row).collect();
             let mut grouped = std::array::from_fn(|_| Counts::new(3));

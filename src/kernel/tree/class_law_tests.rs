@@ -116,7 +116,7 @@ fn bins_lead_where_values_do() {
         }
         for (row, leaf) in leaf_of.iter().enumerate() {
             assert_eq!(data.columns.leaf(&grown.tree, &grown.by_bins, row), *leaf);
-            let value = |feature: usize| match data.columns.bins[feature][row] {
+            let value = |feature: usize| match data.columns.bins[feature].bin(row) {
                 MISSING => f64::NAN,
                 bin => f64::from(bin),
             };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::class_draw::{ClassGrower, ClassGrowth, ClassRows};
-use super::class_histogram::{Columns, whole_weights};
+use super::class_histogram::{ClassBins, Columns, whole_weights};
 use super::class_split::Impurity;
 use super::flat::Tree;
 use super::grow::Grown;
@@ -49,7 +49,7 @@ impl Data {
             },
             columns: Columns {
                 n_rows: n,
-                bins: columns,
+                bins: columns.into_iter().map(ClassBins::from).collect(),
             },
             n_classes: *classes.iter().max().unwrap() as usize + 1,
             classes,
@@ -114,7 +114,10 @@ impl Data {
     }
 
     pub(super) fn select(&self, rows: &[usize]) -> Self {
-        let pick = |column: &Vec<u8>| rows.iter().map(|row| column[*row]).collect();
+        let pick = |bins: &ClassBins| -> ClassBins {
+            let bins: Vec<u8> = rows.iter().map(|row| bins.bin(*row)).collect();
+            bins.into()
+        };
         Self {
             binner: self.binner.clone(),
             columns: Columns {
@@ -172,14 +175,14 @@ fn naive_cut(data: &Data, rows: &[usize], growth: &ClassGrowth) -> Option<(Naive
     let node = purity(data, rows, &[]);
     let mut best = (node, None);
     for (feature, bins) in data.columns.bins.iter().enumerate() {
-        let any_missing = rows.iter().any(|row| bins[*row] == MISSING);
+        let any_missing = rows.iter().any(|row| bins.bin(*row) == MISSING);
         let n_bins = data.binner.bins[feature].len() as u8;
         for missing_left in [false, true] {
             if missing_left && !any_missing {
                 continue;
             }
             for bin in 0..n_bins {
-                let goes = |row: usize| match bins[row] {
+                let goes = |row: usize| match bins.bin(row) {
                     MISSING => missing_left,
                     value => value <= bin,
                 };
@@ -196,7 +199,7 @@ fn naive_cut(data: &Data, rows: &[usize], growth: &ClassGrowth) -> Option<(Naive
                 let new = purity(data, &left, &right);
                 if less(best.0, new) {
                     // All present values on one side are all bins on it.
-                    let all = right.iter().all(|row| bins[*row] == MISSING);
+                    let all = right.iter().all(|row| bins.bin(*row) == MISSING);
                     let bin = if all { n_bins - 1 } else { bin };
                     best = (new, Some((feature, bin, missing_left)));
                 }
@@ -237,11 +240,11 @@ fn same_as_naive(data: &Data, tree: &Tree, growth: &ClassGrowth) {
         assert_eq!(node.threshold, expected);
         assert!((node.gain - gain).abs() < 1e-9 * weight);
         let bins = &data.columns.bins[feature];
-        let any_missing = rows.iter().any(|row| bins[*row] == MISSING);
+        let any_missing = rows.iter().any(|row| bins.bin(*row) == MISSING);
         if any_missing {
             assert_eq!(node.missing_left, missing_left);
         }
-        let goes = |row: usize| match bins[row] {
+        let goes = |row: usize| match bins.bin(row) {
             MISSING => missing_left,
             value => value <= bin,
         };
@@ -307,7 +310,7 @@ fn best_subset(data: &Data) -> f64 {
     let mut best = node;
     for set in 1_u32..1 << (n + 1) {
         let (left, right): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| {
-            let level = match bins[**row] {
+            let level = match bins.bin(**row) {
                 MISSING => n,
                 level => level as usize,
             };
@@ -402,7 +405,7 @@ fn entropy_finds_the_largest_decrease() {
         for bins in &data.columns.bins {
             for missing_left in [false, true] {
                 for bin in 0..12 {
-                    let goes = |row: usize| match bins[row] {
+                    let goes = |row: usize| match bins.bin(row) {
                         MISSING => missing_left,
                         value => value <= bin,
                     };

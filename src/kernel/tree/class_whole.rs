@@ -8,10 +8,12 @@
 //! Sums are whole numbers: what is subtracted is what would be counted.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::design::binned::{BinnedDesign, GROUP};
+use crate::design::listed::Listed;
 use crate::kernel::tree::class_grow::{Child, Leaf};
-use crate::kernel::tree::class_histogram::{Counts, Item, SLOTS, count_group};
+use crate::kernel::tree::class_histogram::{Counts, Item, SLOTS, count_group, count_listed};
 use crate::kernel::tree::class_pairs::{MOST_PAIRED, Pairs, count_pairs, subtract};
 use crate::kernel::tree::class_search::{Asked, Shown};
 use crate::kernel::tree::class_split::{Bounds, ClassCut, Impurity, Node};
@@ -22,6 +24,9 @@ const WORTH_SHARING: usize = 1 << 16;
 
 /// Nodes of fewer rows are counted, not subtracted: they fill few of their bins.
 const FEW_ROWS: usize = SLOTS / 2;
+
+/// Listed features searched as one task.
+const LISTS: usize = 256;
 
 /// Bytes that kept sums may take, for each growing tree.
 const MOST_KEPT: usize = 64 << 20;
@@ -119,7 +124,47 @@ impl<'a> AllFeatures<'a> {
         } else {
             self.by_counts(&node, items, by_rows)
         };
+        let of_lists = self.by_lists(&node, leaf, items, by_rows);
+        let best = match (best, of_lists) {
+            // Of equal ones the first feature's, as if all stood in one row.
+            (Some(a), Some(b)) if b.feature < a.feature => node.better(Some(b), Some(a)),
+            (a, b) => node.better(a, b),
+        };
         best.filter(|cut| node.pays(cut))
+    }
+
+    /// The best cut of the listed features: only their listed rows are counted.
+    fn by_lists(
+        &self,
+        node: &Node<'_>,
+        leaf: &Leaf,
+        items: &[Item],
+        by_rows: bool,
+    ) -> Option<ClassCut> {
+        let (bins, n_classes) = (self.bins, self.n_classes);
+        let lists: Vec<&[(u32, Arc<Listed>)]> = self.design.listed.chunks(LISTS).collect();
+        let search = |at: usize| {
+            let mut counts = Counts::new(n_classes);
+            let mut left = vec![0; n_classes];
+            lists[at].iter().fold(None, |best, (feature, listed)| {
+                let asked = Self::asked(bins, *feature as usize);
+                let n_bins = asked.n_bins;
+                count_listed(items, listed, n_bins, &leaf.totals, by_rows, &mut counts);
+                let shown = Shown {
+                    asked,
+                    counts: &mut counts,
+                };
+                let best = node.best_cut(shown, best, &mut left);
+                counts.clear(n_classes);
+                best
+            })
+        };
+        let found: Vec<Option<ClassCut>> = if self.shared(items.len()) {
+            map_tasks(lists.len(), search)
+        } else {
+            (0..lists.len()).map(search).collect()
+        };
+        found.into_iter().fold(None, |a, b| node.better(a, b))
     }
 
     fn asked(bins: &[(usize, bool)], feature: usize) -> Asked {
@@ -145,7 +190,7 @@ impl<'a> AllFeatures<'a> {
             // Bins are looked at, not rows.
             self.shared(SLOTS)
         };
-        let (groups, bins) = (&self.design.groups, self.bins);
+        let (groups, dense, bins) = (&self.design.groups, &self.design.dense, self.bins);
         let mut tasks: Vec<(&mut Pairs, Option<ClassCut>)> =
             sums.iter_mut().map(|part| (&mut **part, None)).collect();
         map_each(&mut tasks, share, |group, (part, best)| {
@@ -153,9 +198,9 @@ impl<'a> AllFeatures<'a> {
                 count_pairs(items, &groups[group], part);
             }
             let mut room = Counts::new(2);
-            let first = group * GROUP;
-            for (lane, feature) in (first..bins.len().min(first + GROUP)).enumerate() {
-                let asked = Self::asked(bins, feature);
+            let features = dense.iter().skip(group * GROUP).take(GROUP);
+            for (lane, feature) in features.enumerate() {
+                let asked = Self::asked(bins, *feature as usize);
                 *best = node.best_pair_cut(asked, &part[lane], *best, &mut room);
             }
         });
@@ -170,17 +215,18 @@ impl<'a> AllFeatures<'a> {
     }
 
     fn by_counts(&mut self, node: &Node<'_>, items: &[Item], by_rows: bool) -> Option<ClassCut> {
-        let (groups, bins, n_classes) = (&self.design.groups, self.bins, self.n_classes);
+        let (groups, dense) = (&self.design.groups, &self.design.dense);
+        let (bins, n_classes) = (self.bins, self.n_classes);
         let search = |group: usize, room: &mut [Counts; GROUP]| {
-            let first = group * GROUP;
+            let features = dense.chunks(GROUP).nth(group).unwrap_or_default();
             // What fills up the last group is all in one bin.
-            let n_bins = |lane: usize| bins.get(first + lane).map_or(1, |(n_bins, _)| *n_bins);
+            let n_bins = |lane: usize| features.get(lane).map_or(1, |at| bins[*at as usize].0);
             count_group(items, &groups[group], n_bins, n_classes, by_rows, room);
             let mut left = vec![0; n_classes];
             let mut best = None;
             for (lane, counts) in room.iter_mut().enumerate() {
-                if first + lane < bins.len() {
-                    let asked = Self::asked(bins, first + lane);
+                if let Some(feature) = features.get(lane) {
+                    let asked = Self::asked(bins, *feature as usize);
                     let shown = Shown { asked, counts };
                     best = node.best_cut(shown, best, &mut left);
                 }
@@ -301,7 +347,7 @@ mod tests {
         let bins: Vec<(usize, bool)> = (0..11)
             .map(|feature| ([3, 40, 255, 9][feature % 4], feature % 5 == 4))
             .collect();
-        let mut groups = vec![vec![[0_u8; GROUP]; n]; 2];
+        let mut columns = vec![vec![0_u8; n]; bins.len()];
         let mut items = Vec::new();
         for row in 0..n {
             let mut score = 0.0;
@@ -309,8 +355,7 @@ mod tests {
                 let bin = below(&mut r, *n_bins);
                 score += bin as f64 / *n_bins as f64 * uniform(&mut r);
                 let missing = uniform(&mut r) < 0.1;
-                groups[feature / GROUP][row][feature % GROUP] =
-                    if missing { MISSING } else { bin as u8 };
+                columns[feature][row] = if missing { MISSING } else { bin as u8 };
             }
             items.push(Item {
                 row: row as u32,
@@ -318,11 +363,7 @@ mod tests {
                 weight: 1 + below(&mut r, weights) as i64,
             });
         }
-        let design = BinnedDesign {
-            n_rows: n,
-            n_features: bins.len(),
-            groups,
-        };
+        let design = BinnedDesign::of_columns(n, columns);
         (design, bins, items)
     }
 

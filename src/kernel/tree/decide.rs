@@ -3,6 +3,9 @@
 //! Rows in memory and rows spread over shards count in their own ways and decide here, so that the
 //! tree is the same.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
 use crate::design::binned::{Binner, Bins, MISSING};
 use crate::kernel::tree::flat::{NO_SET, Node, Tree};
 use crate::kernel::tree::histogram::{SLOTS, Slot};
@@ -51,6 +54,31 @@ pub(crate) struct Draft {
 pub(crate) struct Rules<'a> {
     pub(crate) binner: &'a Binner,
     pub(crate) growth: &'a Growth,
+}
+
+/// A cut in the order of gains; on equal gains the first feature is the greater one.
+struct Ranked {
+    cut: Cut,
+    /// Whether the rows of its sides were counted.
+    exact: bool,
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Ranked {}
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_gain = self.cut.gain.total_cmp(&other.cut.gain);
+        by_gain.then(other.cut.feature.cmp(&self.cut.feature))
+    }
 }
 
 /// Sums of all slots.
@@ -317,32 +345,23 @@ impl Rules<'_> {
     }
 
     /// The best of the cuts that leaves enough rows on both sides; on equal gains the first feature.
-    /// Where rows may be too few, `again` looks at a feature once more, with the rows of its bins.
+    /// Where rows may be too few, `again` looks at its feature once more, with the rows of its bins.
     pub(crate) fn settle(
         &self,
-        mut cuts: Vec<Cut>,
-        mut again: impl FnMut(usize) -> Option<Cut>,
+        cuts: Vec<Cut>,
+        mut again: impl FnMut(&Cut) -> Option<Cut>,
     ) -> Option<Cut> {
-        let mut exact = vec![false; self.binner.bins.len()];
-        loop {
-            let place = (0..cuts.len()).reduce(|best, place| {
-                let (a, b) = (&cuts[best], &cuts[place]);
-                let better = b.gain > a.gain || (b.gain == a.gain && b.feature < a.feature);
-                if better { place } else { best }
-            })?;
-            let best = cuts[place];
-            let feature = best.feature as usize;
-            if exact[feature] || self.surely_enough(&best) {
-                return Some(best);
+        let ranked = |cut| Ranked { cut, exact: false };
+        let mut ranked: BinaryHeap<Ranked> = cuts.into_iter().map(ranked).collect();
+        while let Some(Ranked { cut, exact }) = ranked.pop() {
+            if exact || self.surely_enough(&cut) {
+                return Some(cut);
             }
-            exact[feature] = true;
-            match again(feature) {
-                Some(cut) => cuts[place] = cut,
-                None => {
-                    cuts.swap_remove(place);
-                }
+            if let Some(cut) = again(&cut) {
+                ranked.push(Ranked { cut, exact: true });
             }
         }
+        None
     }
 
     /// Whether the curvature on either side cannot come from too few rows.

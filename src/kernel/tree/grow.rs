@@ -7,6 +7,7 @@ use crate::design::bundle::{Bundles, CODES, Panel};
 use crate::kernel::tree::decide::{Draft, Growth, Leaf, Rules, left_bins, total};
 use crate::kernel::tree::flat::Tree;
 use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, add, count, spread, subtract};
+use crate::kernel::tree::listed::{ByRow, ListedSums, Slots, Spread};
 use crate::kernel::tree::partition::{partition, set_bit};
 use crate::kernel::tree::quantise::{Quantised, Scale};
 use crate::kernel::tree::split::Cut;
@@ -23,6 +24,9 @@ const ALONE_ROWS: usize = 262_144;
 
 /// Most leaves that are worked out at a time: some of them may never be cut.
 const MOST_AHEAD: usize = 4;
+
+/// Listed features searched as one task.
+const SEARCHED: usize = 1_024;
 
 /// Most stretches of a node, times panels: bounds the memory that their sums take.
 const MOST_STRETCHES: usize = 64;
@@ -41,7 +45,8 @@ struct Open {
 /// What working out children needs.
 #[derive(Debug)]
 struct Scratch {
-    counted: Histogram,
+    /// Sums to use again.
+    counted: Option<Histogram>,
     aside: Vec<u32>,
 }
 
@@ -60,9 +65,9 @@ pub(crate) struct Grown {
 /// The parts of a histogram that each panel counts into.
 fn by_panel<'a>(
     bundles: &'a Bundles,
-    histogram: &'a mut Histogram,
+    parts: &'a mut [Box<Part>],
 ) -> Vec<(&'a Panel, Vec<&'a mut Part>)> {
-    let mut parts = histogram.parts.iter_mut().map(|part| &mut **part);
+    let mut parts = parts.iter_mut().map(|part| &mut **part);
     let of_panel = |panel: &'a Panel| (panel, parts.by_ref().take(panel.groups.len()).collect());
     bundles.panels.iter().map(of_panel).collect()
 }
@@ -72,6 +77,8 @@ fn by_panel<'a>(
 pub(crate) struct Grower<'a> {
     rules: Rules<'a>,
     bundles: &'a Bundles,
+    /// Entries of listed features.
+    listed: ByRow,
     /// Histograms to use again.
     pool: Vec<Histogram>,
     /// Rows on their way, to use again.
@@ -80,8 +87,10 @@ pub(crate) struct Grower<'a> {
 
 impl<'a> Grower<'a> {
     pub(crate) fn new(binner: &'a Binner, bundles: &'a Bundles, growth: &'a Growth) -> Self {
+        let n_bins = |feature: usize| binner.bins[feature].len();
         Self {
             rules: Rules { binner, growth },
+            listed: ByRow::new(bundles.n_rows, &bundles.listed, n_bins),
             bundles,
             pool: Vec::new(),
             asides: Vec::new(),
@@ -165,8 +174,10 @@ impl<'a> Grower<'a> {
     }
 
     fn histogram(&mut self) -> Histogram {
-        let n_groups = self.bundles.n_groups();
-        self.pool.pop().unwrap_or_else(|| Histogram::new(n_groups))
+        self.pool.pop().unwrap_or_else(|| Histogram {
+            listed: self.listed.sums(),
+            ..Histogram::new(self.bundles.n_groups())
+        })
     }
 
     /// Counts the rows into `counted`, takes that from `parent`, and finds the best cut of
@@ -181,6 +192,13 @@ impl<'a> Grower<'a> {
         allowed: &[bool],
     ) -> [Vec<Cut>; 2] {
         type Task<'t> = (&'t mut Part, Option<&'t mut Part>, [Vec<Cut>; 2]);
+        let Histogram { parts, listed } = counted;
+        let (mut parent, mut listed_parent) = match parent {
+            Some(Histogram { parts, listed }) => (Some(parts.iter_mut()), Some(listed)),
+            None => (None, None),
+        };
+        let sides = (listed, listed_parent.as_deref_mut());
+        let mut found = self.pass_listed(sides, rows, asking, quantised, allowed);
         let (bundles, words) = (self.bundles, &quantised.words);
         let share = (rows.len() + 4 * CODES) * bundles.columns.len() >= WORTH_SHARING;
         let stretches = match self.n_stretches(rows.len()) {
@@ -190,17 +208,15 @@ impl<'a> Grower<'a> {
         // Few rows, but enough for two threads: a group is counted by the thread that searches it.
         let by_group = stretches.is_empty() && share && bundles.panels.len() < threads();
         if stretches.is_empty() && !by_group {
-            let mut tasks = by_panel(bundles, counted);
+            let mut tasks = by_panel(bundles, parts);
             map_each(&mut tasks, share, |_, (panel, out)| {
                 count(bundles, panel, panel.groups.clone(), rows, words, out);
             });
         }
-        let mut parents = parent.map(|parent| parent.parts.iter_mut());
-        let mut tasks: Vec<Task<'_>> = counted
-            .parts
+        let mut tasks: Vec<Task<'_>> = parts
             .iter_mut()
             .map(|part| {
-                let parent = parents.as_mut().and_then(Iterator::next);
+                let parent = parent.as_mut().and_then(Iterator::next);
                 (
                     &mut **part,
                     parent.map(|part| &mut **part),
@@ -235,13 +251,83 @@ impl<'a> Grower<'a> {
                 }
             }
         });
-        let mut found = [Vec::new(), Vec::new()];
         for (_, _, cuts) in tasks {
             for (all, cuts) in found.iter_mut().zip(cuts) {
                 all.extend(cuts);
             }
         }
         found
+    }
+
+    /// The same for listed features, sums and parent's sums given; the cuts of either side.
+    fn pass_listed(
+        &self,
+        (counted, parent): (&mut ListedSums, Option<&mut ListedSums>),
+        rows: &[u32],
+        asking: [Option<&Leaf>; 2],
+        quantised: &Quantised,
+        allowed: &[bool],
+    ) -> [Vec<Cut>; 2] {
+        let features = &self.listed.features;
+        if features.is_empty() {
+            return [Vec::new(), Vec::new()];
+        }
+        self.listed.count(rows, &quantised.words, counted);
+        let parent = parent.map(|parent| {
+            parent.subtract(counted);
+            &*parent
+        });
+        let sides = [Some(&*counted), parent];
+        let mut tasks: Vec<(&[Slots], [Vec<Cut>; 2])> = features
+            .chunks(SEARCHED)
+            .map(|features| (features, [Vec::new(), Vec::new()]))
+            .collect();
+        map_each(&mut tasks, true, |_, (features, cuts)| {
+            for ((sums, leaf), cuts) in sides.into_iter().zip(asking).zip(cuts) {
+                if let (Some(sums), Some(leaf)) = (sums, leaf) {
+                    self.search_listed(features, sums, leaf, &quantised.scale, allowed, cuts);
+                }
+            }
+        });
+        let mut found = [Vec::new(), Vec::new()];
+        for (_, cuts) in tasks {
+            for (all, cuts) in found.iter_mut().zip(cuts) {
+                all.extend(cuts);
+            }
+        }
+        found
+    }
+
+    /// Whether so many rows of `all` may be one side of a cut, and all others the other one.
+    fn enough(&self, rows: u64, all: u64) -> bool {
+        let least = self.rules.growth.min_leaf_rows.max(1);
+        rows >= least && all - rows >= least
+    }
+
+    fn search_listed(
+        &self,
+        features: &[Slots],
+        sums: &ListedSums,
+        leaf: &Leaf,
+        scale: &Scale,
+        allowed: &[bool],
+        cuts: &mut Vec<Cut>,
+    ) {
+        let mut spread = Spread::new();
+        for of in features {
+            let feature = of.feature as usize;
+            // One side of any cut has none but listed rows: too few of them, and none is made.
+            let listed = sums.rows(of);
+            let all = if of.is_flag() { leaf.rows } else { u64::MAX };
+            if !self.enough(listed, all) || !allowed[feature] || !self.rules.may_ask(leaf, feature)
+            {
+                continue;
+            }
+            spread.set(of, sums, leaf.rows);
+            let (slots, total) = (&spread.slots, sums.total);
+            cuts.extend(self.rules.best(leaf, feature, slots, total, None, scale));
+            spread.clear(of);
+        }
     }
 
     /// In how many stretches rows are counted; whole numbers add up to the same in any of them.
@@ -262,7 +348,7 @@ impl<'a> Grower<'a> {
             .collect();
         let mut tasks = Vec::new();
         for (histogram, rows) in stretches.iter_mut().zip(rows.chunks(length)) {
-            let of_panels = by_panel(self.bundles, histogram).into_iter();
+            let of_panels = by_panel(self.bundles, &mut histogram.parts).into_iter();
             tasks.extend(of_panels.map(|(panel, out)| (panel, rows, out)));
         }
         map_each(&mut tasks, true, |_, (panel, rows, out)| {
@@ -316,7 +402,7 @@ impl<'a> Grower<'a> {
             let (segment, after) = from.split_at_mut(open.end - open.start);
             (rest, passed) = (after, open.end);
             let scratch = Scratch {
-                counted: self.histogram(),
+                counted: Some(self.histogram()),
                 aside: self.asides.pop().unwrap_or_default(),
             };
             tasks.push((open, segment, scratch));
@@ -327,9 +413,7 @@ impl<'a> Grower<'a> {
         });
         for (_, _, scratch) in tasks {
             self.asides.push(scratch.aside);
-            if !scratch.counted.parts.is_empty() {
-                self.pool.push(scratch.counted);
-            }
+            self.pool.extend(scratch.counted);
         }
     }
 
@@ -353,7 +437,11 @@ impl<'a> Grower<'a> {
         if cut.missing_left.is_none() {
             let goes = rules.missing_goes_left(n_left as u64, rows.len() as u64);
             cut.missing_left = Some(goes);
-            if goes && self.bundles.places[feature].missing {
+            let missing = match self.listed.of(feature) {
+                Some(slots) => slots.missing,
+                None => self.bundles.places[feature].missing,
+            };
+            if goes && missing {
                 set_bit(&mut goes_left, MISSING, true);
                 n_left = partition(self.bundles, feature, &goes_left, rows, &mut scratch.aside);
             }
@@ -387,15 +475,17 @@ impl<'a> Grower<'a> {
         let of_side = [of_left, of_right];
         let small = usize::from(n_left > sizes[1]);
         let ask = |place: usize| wanted[place].then_some(&children[place].leaf);
+        let Some(mut counted) = scratch.counted.take() else {
+            return;
+        };
         let [of_small, of_large] = self.pass(
-            &mut scratch.counted,
+            &mut counted,
             Some(parent),
             of_side[small],
             [ask(small), ask(1 - small)],
             quantised,
             allowed,
         );
-        let counted = std::mem::take(&mut scratch.counted);
         let rest = std::mem::take(parent);
         open.histogram = None;
         for (place, histogram, cuts) in [(small, counted, of_small), (1 - small, rest, of_large)] {
@@ -471,7 +561,24 @@ impl<'a> Grower<'a> {
         quantised: &Quantised,
         rows: &[u32],
     ) -> Option<Cut> {
-        self.rules.settle(cuts, |feature| {
+        let mut room = Spread::new();
+        self.rules.settle(cuts, |cut| {
+            let feature = cut.feature as usize;
+            let scale = &quantised.scale;
+            if let Some(of) = self.listed.of(feature) {
+                let n_rows = rows.len() as u64;
+                if of.is_flag() {
+                    // It has no other cut, and its rows are known.
+                    let enough = self.enough(histogram.listed.rows(of), n_rows);
+                    return enough.then_some(*cut);
+                }
+                room.set(of, &histogram.listed, n_rows);
+                let (slots, counts) = (&room.slots, Some(&room.rows));
+                let total = histogram.listed.total;
+                let cut = self.rules.best(leaf, feature, slots, total, counts, scale);
+                room.clear(of);
+                return cut;
+            }
             let mut counts = [0; SLOTS];
             for row in rows {
                 counts[self.bundles.bin(feature, *row as usize) as usize] += 1;
@@ -481,7 +588,7 @@ impl<'a> Grower<'a> {
             let sums = &histogram.parts[column / GROUP][column % GROUP];
             let mut slots = [Slot::default(); SLOTS];
             spread(sums, self.bundles.columns[column].0, at, &mut slots);
-            let (total, scale) = (total(sums), &quantised.scale);
+            let total = total(sums);
             self.rules
                 .best(leaf, feature, &slots, total, Some(&counts), scale)
         })

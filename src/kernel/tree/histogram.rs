@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::design::binned::GROUP;
 use crate::design::bundle::{Bundles, CODES, Panel, Place};
+use crate::kernel::tree::listed::ListedSums;
 use crate::kernel::tree::quantise::{BLOCK, halves};
 
 /// Bins of a feature, the one of missing values being the last.
@@ -31,6 +32,8 @@ pub(crate) type Part = [[Slot; CODES]; GROUP];
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Histogram {
     pub(crate) parts: Vec<Box<Part>>,
+    /// Those of listed features.
+    pub(crate) listed: ListedSums,
 }
 
 impl Histogram {
@@ -39,6 +42,7 @@ impl Histogram {
             parts: (0..n_groups)
                 .map(|_| Box::new([[Slot::default(); CODES]; GROUP]))
                 .collect(),
+            listed: ListedSums::default(),
         }
     }
 }
@@ -223,27 +227,8 @@ mod tests {
                 ((row * 31 + feature * 7) % n_bins[feature]) as u8
             }
         };
-        let groups = (0..2)
-            .map(|group| {
-                (0..n)
-                    .map(|row| {
-                        std::array::from_fn(|lane| {
-                            let feature = group * GROUP + lane;
-                            if feature < n_features {
-                                bin(row, feature)
-                            } else {
-                                0
-                            }
-                        })
-                    })
-                    .collect()
-            })
-            .collect();
-        let design = BinnedDesign {
-            n_rows: n,
-            n_features,
-            groups,
-        };
+        let columns = (0..n_features).map(|feature| (0..n).map(|row| bin(row, feature)).collect());
+        let design = BinnedDesign::of_columns(n, columns);
         let bundles = Bundles::new(&design, &n_bins);
         let gradients: Vec<f64> = (0..n).map(|i| ((i % 13) as f64 - 6.0) / 6.0).collect();
         let curvatures: Vec<f64> = (0..n).map(|i| (i % 5) as f64 / 16.0).collect();

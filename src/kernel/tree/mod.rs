@@ -31,6 +31,9 @@ pub(crate) mod flat;
 pub(crate) mod gradient;
 pub(crate) mod grow;
 pub(crate) mod histogram;
+pub(crate) mod listed;
+#[cfg(test)]
+mod listed_tests;
 pub(crate) mod masks;
 pub(crate) mod model;
 pub(crate) mod partition;

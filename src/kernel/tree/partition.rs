@@ -1,6 +1,8 @@
 //! Which bins go left at a node, and the rows that follow them.
 
-use crate::design::binned::{BinnedDesign, Binner, Bins, MISSING};
+use std::ops::Range;
+
+use crate::design::binned::{BinnedDesign, Binner, Bins, Held, MISSING};
 use crate::design::bundle::{Bundles, CODES};
 use crate::kernel::tree::flat::{Tree, holds};
 use crate::numeric::parallel::map_each;
@@ -22,12 +24,30 @@ pub(crate) fn partition(
     rows: &mut [u32],
     aside: &mut Vec<u32>,
 ) -> usize {
+    if let Some(listed) = bundles.listed(feature) {
+        let table: [bool; CODES] = std::array::from_fn(|bin| holds(left, bin));
+        let side = || {
+            let mut cursor = listed.cursor();
+            move |row| table[usize::from(cursor.bin(row))]
+        };
+        return in_parts(rows, aside, side);
+    }
     let place = bundles.places[feature];
     let table: [bool; CODES] = std::array::from_fn(|code| holds(left, place.bin(code) as usize));
     let codes = &bundles.by_column[place.column as usize];
-    let codes = |row: u32| table[codes[row as usize] as usize];
+    in_parts(rows, aside, || {
+        |row: u32| table[codes[row as usize] as usize]
+    })
+}
+
+/// Every part of the rows is sent by a side of its own, which sees its rows in rising order.
+fn in_parts<S: FnMut(u32) -> bool>(
+    rows: &mut [u32],
+    aside: &mut Vec<u32>,
+    side: impl Fn() -> S + Sync,
+) -> usize {
     if rows.len() < 2 * PARTITION_ROWS {
-        return in_place(rows, aside, codes);
+        return in_place(rows, aside, side());
     }
     // Parts on their own, then one after the other: left sides first.
     let mut parts: Vec<_> = rows
@@ -36,7 +56,7 @@ pub(crate) fn partition(
         .collect();
     map_each(&mut parts, true, |_, (part, n_left)| {
         let mut aside = Vec::new();
-        *n_left = in_place(part, &mut aside, codes);
+        *n_left = in_place(part, &mut aside, side());
     });
     let n_left = parts.iter().map(|(_, n_left)| n_left).sum();
     let (mut left, mut right) = rows.split_at_mut(n_left);
@@ -53,7 +73,11 @@ pub(crate) fn partition(
 }
 
 #[inline]
-fn in_place(rows: &mut [u32], aside: &mut Vec<u32>, goes_left: impl Fn(u32) -> bool) -> usize {
+fn in_place(
+    rows: &mut [u32],
+    aside: &mut Vec<u32>,
+    mut goes_left: impl FnMut(u32) -> bool,
+) -> usize {
     aside.resize(aside.len().max(rows.len()), 0);
     let (mut n_left, mut n_right) = (0, 0);
     for at in 0..rows.len() {
@@ -69,27 +93,71 @@ fn in_place(rows: &mut [u32], aside: &mut Vec<u32>, goes_left: impl Fn(u32) -> b
     n_left
 }
 
-/// The leaf of a row, by its bins.
-#[inline]
-pub(crate) fn leaf_of_bins(
+/// What a node asks of its rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) feature: usize,
+    /// Bins that go left.
+    pub(crate) bins: &'a [u64; 4],
+    pub(crate) left: usize,
+    pub(crate) right: usize,
+}
+
+/// The leaves of some rows by their bins; `ask` says what a node asks, nothing in a leaf. Rows go down
+/// together, node by node: a list is passed through once for all rows of a node.
+pub(crate) fn leaves<'a>(
+    design: &BinnedDesign,
+    rows: Range<usize>,
+    ask: impl Fn(usize) -> Option<Ask<'a>>,
+) -> Vec<u32> {
+    let first = rows.start;
+    let mut leaves = vec![0; rows.len()];
+    let mut open = vec![(0, 0, rows.len())];
+    let mut order: Vec<u32> = rows.map(|row| row as u32).collect();
+    let mut aside = Vec::new();
+    while let Some((node, start, end)) = open.pop() {
+        let part = &mut order[start..end];
+        let Some(asked) = ask(node) else {
+            for row in part {
+                leaves[*row as usize - first] = node as u32;
+            }
+            continue;
+        };
+        let goes_left = |bin: u8| holds(asked.bins, usize::from(bin));
+        let n_left = match design.held(asked.feature) {
+            Held::Dense(group, lane) => {
+                in_place(part, &mut aside, |row| goes_left(group[row as usize][lane]))
+            }
+            Held::Listed(listed) => {
+                let mut cursor = listed.cursor();
+                in_place(part, &mut aside, |row| goes_left(cursor.bin(row)))
+            }
+        };
+        let sides = [
+            (asked.right, start + n_left, end),
+            (asked.left, start, start + n_left),
+        ];
+        open.extend(sides.into_iter().filter(|(_, start, end)| start < end));
+    }
+    leaves
+}
+
+/// The leaves of some rows in a tree, by the bins that go left at its nodes.
+pub(crate) fn leaves_of(
     tree: &Tree,
     by_bins: &[[u64; 4]],
     design: &BinnedDesign,
-    row: usize,
-) -> usize {
-    let mut at = 0;
-    loop {
+    rows: Range<usize>,
+) -> Vec<u32> {
+    leaves(design, rows, |at| {
         let node = &tree.nodes[at];
-        if node.is_leaf() {
-            return at;
-        }
-        let bin = design.bin(node.feature as usize, row) as usize;
-        at = if holds(&by_bins[at], bin) {
-            node.left
-        } else {
-            node.right
-        } as usize;
-    }
+        (!node.is_leaf()).then(|| Ask {
+            feature: node.feature as usize,
+            bins: &by_bins[at],
+            left: node.left as usize,
+            right: node.right as usize,
+        })
+    })
 }
 
 /// The bins that go left at every node of a tree that was grown with these bins.

@@ -118,18 +118,23 @@ impl Growing {
         if !rules.may_be_cut(leaf) {
             return;
         }
+        let least = rules.growth.min_leaf_rows.max(1);
         let mut cuts = Vec::new();
         for (feature, first, n_bins) in &layout.features {
-            if rules.may_ask(leaf, *feature) {
+            if rules.may_ask(leaf, *feature) && layout.divides((*first, *n_bins), &sums, least) {
                 let (slots, _) = layout.slots((*first, *n_bins), &sums);
                 cuts.extend(rules.best(leaf, *feature, &slots, total(&slots), None, scale));
             }
         }
         let of = |feature: usize| {
-            let found = layout.features.iter().find(|(at, _, _)| *at == feature);
-            found.map(|(_, first, n_bins)| layout.slots((*first, *n_bins), &sums))
+            let found = layout
+                .features
+                .binary_search_by_key(&feature, |(at, ..)| *at);
+            let (_, first, n_bins) = *layout.features.get(found.ok()?)?;
+            Some(layout.slots((first, n_bins), &sums))
         };
-        let cut = rules.settle(cuts, |feature| {
+        let cut = rules.settle(cuts, |cut| {
+            let feature = cut.feature as usize;
             let (slots, rows) = of(feature)?;
             rules.best(leaf, feature, &slots, total(&slots), Some(&rows), scale)
         });

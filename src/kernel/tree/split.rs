@@ -8,6 +8,20 @@ use crate::kernel::tree::histogram::{SLOTS, Slot};
 use crate::kernel::tree::quantise::{ROUNDER, Scale};
 use crate::numeric::simd::{NullaryFnOnce, dispatch};
 
+/// So few bins are searched in tables of their own size: most flags and counts.
+const FEW_BINS: usize = 8;
+
+/// The bins of a number.
+const IN_ORDER: [u8; SLOTS] = {
+    let mut bins = [0; SLOTS];
+    let mut bin = 0;
+    while bin < SLOTS {
+        bins[bin] = bin as u8;
+        bin += 1;
+    }
+    bins
+};
+
 /// The slot of missing values.
 const MISSING_SLOT: usize = SLOTS - 1;
 
@@ -126,7 +140,7 @@ pub(crate) fn best_cut(
     let missing = asked.slots[MISSING_SLOT];
     let has_missing =
         missing != Slot::default() || asked.rows.is_some_and(|(rows, _)| rows[MISSING_SLOT] > 0);
-    let order: [u8; SLOTS] = std::array::from_fn(|bin| bin as u8);
+    let order = &IN_ORDER;
     let last = if has_missing {
         asked.n_bins
     } else {
@@ -143,9 +157,13 @@ pub(crate) fn best_cut(
     };
     let plain = !limits.bounded() && limits.l1 == 0.0;
     let (right, left) = if plain && asked.monotone == 0 && asked.rows.is_none() {
-        let prefix = Prefix::new(&asked.slots[..last], total, scale, limits);
-        let left = has_missing.then(|| prefix.best(missing, asked.n_bins.saturating_sub(1)));
-        (prefix.best(Slot::default(), last), left.flatten())
+        let given = (&asked.slots[..last], asked.n_bins, total);
+        let missing = has_missing.then_some(missing);
+        if last <= FEW_BINS {
+            Prefix::<FEW_BINS>::search(given, missing, scale, limits)
+        } else {
+            Prefix::<SLOTS>::search(given, missing, scale, limits)
+        }
     } else {
         let right = start(Slot::default(), 0).along(&order[..last]);
         let left = has_missing.then(|| {
@@ -246,17 +264,29 @@ fn minus(total: Slot, part: Slot) -> Slot {
 
 /// Sums over the bins of a number from the first one on: for cuts that nothing but the least weight
 /// and gain bounds, whose worth is then worked out side by side.
-struct Prefix<'a> {
-    gradient: [i64; SLOTS],
-    curvature: [i64; SLOTS],
+struct Prefix<'a, const N: usize> {
+    gradient: [i64; N],
+    curvature: [i64; N],
     total: Slot,
     scale: &'a Scale,
     limits: &'a Limits,
 }
 
-impl<'a> Prefix<'a> {
+impl<'a, const N: usize> Prefix<'a, N> {
+    /// The best cut with missing values on the right and, where there are any, on the left.
+    fn search(
+        (slots, n_bins, total): (&[Slot], usize, Slot),
+        missing: Option<Slot>,
+        scale: &'a Scale,
+        limits: &'a Limits,
+    ) -> (Option<Found>, Option<Found>) {
+        let prefix = Self::new(slots, total, scale, limits);
+        let left = missing.and_then(|missing| prefix.best(missing, n_bins.saturating_sub(1)));
+        (prefix.best(Slot::default(), slots.len()), left)
+    }
+
     fn new(slots: &[Slot], total: Slot, scale: &'a Scale, limits: &'a Limits) -> Self {
-        let (mut gradient, mut curvature) = ([0; SLOTS], [0; SLOTS]);
+        let (mut gradient, mut curvature) = ([0; N], [0; N]);
         let mut sum = Slot::default();
         for ((gradient, curvature), slot) in gradient.iter_mut().zip(&mut curvature).zip(slots) {
             sum.gradient += slot.gradient;
@@ -274,7 +304,7 @@ impl<'a> Prefix<'a> {
 
     /// The best cut after one of the first `n` bins, with `from` on the left from the start.
     fn best(&self, from: Slot, n: usize) -> Option<Found> {
-        let mut worths = [f64::NEG_INFINITY; SLOTS];
+        let mut worths = [f64::NEG_INFINITY; N];
         dispatch(Worths {
             prefix: self,
             from,
@@ -305,13 +335,13 @@ impl<'a> Prefix<'a> {
     }
 }
 
-struct Worths<'a> {
-    prefix: &'a Prefix<'a>,
+struct Worths<'a, const N: usize> {
+    prefix: &'a Prefix<'a, N>,
     from: Slot,
     worths: &'a mut [f64],
 }
 
-impl NullaryFnOnce for Worths<'_> {
+impl<const N: usize> NullaryFnOnce for Worths<'_, N> {
     type Output = ();
 
     #[inline(always)]
