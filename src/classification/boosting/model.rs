@@ -113,7 +113,7 @@ impl GradientBoosting {
     /// | `row_share`, `feature_share` | 1 | nothing is drawn unless asked for |
     /// | `growth` | best first | lower loss for as many leaves |
     /// | `monotone`, `interactions` | none | |
-    /// | `class_weights` | none | weights spoil calibration |
+    /// | `class_weights`, `class_weight` | none | weights spoil calibration |
     /// | `event` | none | `true` is the event of flags; text and numbers must be told |
     /// | `early_stopping` | none | it takes patients from learning |
     /// | `validation_share` | 0.1 | of patients, with early stopping |

@@ -423,11 +423,12 @@ fn classes_weigh_what_they_are_given() -> Result<()> {
             assert!((a - b).abs() < 1e-9, "{found:?}");
         }
     };
-    // 1 a, 3 b, 2 c: with c four times, 1 + 3 + 8 = 12.
-    let three = ["b", "a", "c", "b", "c", "b"];
+    // 2 a, 6 b, 4 c: with c four times, 2 + 6 + 16 = 24. (A class lighter than half of the heaviest row
+    // would start as if it were that heavy.)
+    let three = ["b", "a", "c", "b", "c", "b"].repeat(2);
     let c = || GradientBoosting::params().class_weight("c", 4.0);
     near(shares(&three, c())?, &[1.0 / 12.0, 3.0 / 12.0, 8.0 / 12.0]);
-    // On top of balance: 2 a, 2 b, 8 c.
+    // On top of balance: 4 a, 4 b, 16 c.
     let balanced = c().class_weights(ClassWeights::Balanced);
     near(
         shares(&three, balanced)?,

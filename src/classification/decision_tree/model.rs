@@ -115,7 +115,7 @@ impl DecisionTree {
     /// | `cuts` | binned | exact up to 255 distinct values, close beyond, and far faster |
     /// | `max_bins` | 255 | a byte a value |
     /// | `pruning` | 10 folds, one standard error | the smallest tree that serves about as well |
-    /// | `class_weights` | none | weights spoil calibration |
+    /// | `class_weights`, `class_weight` | none | weights spoil calibration |
     /// | `event` | none | `true` is the event of flags; text and numbers must be told |
     /// | `seed` | 0 | deals patients to folds |
     pub fn params() -> DecisionTreeParams {

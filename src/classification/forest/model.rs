@@ -113,7 +113,7 @@ impl RandomForest {
     /// | `row_share` | 0.5 | |
     /// | `by_patient` | yes | rows of a patient are alike |
     /// | `balanced` | no | spoils calibration |
-    /// | `class_weights` | none | spoil calibration |
+    /// | `class_weights`, `class_weight` | none | spoil calibration |
     /// | `event` | none | `true` is the event of flags; text and numbers must be told |
     /// | `max_bins` | 255 | a byte a value |
     /// | `seed` | 0 | |
