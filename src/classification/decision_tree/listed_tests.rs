@@ -38,7 +38,6 @@ fn listed_features_give_the_same_tree() -> Result<()> {
         let data = |design: BinnedDesign, weights: Vec<u32>| Labelled {
             codes: Codes::Bins(design),
             classes: classes.clone(),
-            unweighted: weights.iter().all(|weight| *weight == 1),
             weights,
             n_classes,
             bins: n_bins.iter().map(|n| (*n, *n == 4 || *n == 9)).collect(),

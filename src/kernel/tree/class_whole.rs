@@ -347,7 +347,7 @@ mod tests {
         let bins: Vec<(usize, bool)> = (0..11)
             .map(|feature| ([3, 40, 255, 9][feature % 4], feature % 5 == 4))
             .collect();
-        let mut columns = vec![vec![0_u8; n]; bins.len()];
+        let mut columns = vec![Vec::with_capacity(n); bins.len()];
         let mut items = Vec::new();
         for row in 0..n {
             let mut score = 0.0;
@@ -355,7 +355,7 @@ mod tests {
                 let bin = below(&mut r, *n_bins);
                 score += bin as f64 / *n_bins as f64 * uniform(&mut r);
                 let missing = uniform(&mut r) < 0.1;
-                columns[feature][row] = if missing { MISSING } else { bin as u8 };
+                columns[feature].push(if missing { MISSING } else { bin as u8 });
             }
             items.push(Item {
                 row: row as u32,

@@ -4,9 +4,9 @@ use crate::design::binned::{BinnedDesign, Binner, Bins, MISSING};
 use crate::estimator::{Control, Schema};
 use crate::kernel::tree::answer::{Layout, Walk, steps_of};
 use crate::kernel::tree::boost::{Boosted, Labelled, Order, Settings, boost};
-use crate::kernel::tree::class_grow::ClassGrowth;
+use crate::kernel::tree::class_draw::ClassGrowth;
 use crate::kernel::tree::class_histogram::{ClassBins, Columns};
-use crate::kernel::tree::class_split::Criterion;
+use crate::kernel::tree::class_split::Impurity;
 use crate::kernel::tree::class_tests::Data;
 use crate::kernel::tree::gradient::Objective;
 use crate::kernel::tree::partition::bins_of;
@@ -241,7 +241,7 @@ fn trees_of_classes_are_the_same() {
             (false, 5, None, 40),
         ] {
             let growth = ClassGrowth {
-                criterion: Criterion::Gini,
+                impurity: Impurity::Gini,
                 max_depth: 20,
                 max_leaves,
                 min_leaf_rows,
