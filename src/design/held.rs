@@ -114,6 +114,32 @@ impl BinnedDesign {
         }
     }
 
+    /// All features in their order, none of them listed.
+    fn side_by_side(&self) -> Self {
+        let groups = map_tasks(self.n_features.div_ceil(GROUP), |group| {
+            let mut out = vec![[0_u8; GROUP]; self.n_rows];
+            let first = group * GROUP;
+            for feature in first..self.n_features.min(first + GROUP) {
+                let to = feature - first;
+                match self.held(feature) {
+                    Held::Dense(from, lane) => {
+                        for (row, bins) in out.iter_mut().zip(from) {
+                            row[to] = bins[lane];
+                        }
+                    }
+                    Held::Listed(listed) => {
+                        out.iter_mut().for_each(|row| row[to] = listed.common);
+                        for (row, bin) in listed.rows.iter().zip(&listed.bins) {
+                            out[*row as usize][to] = *bin;
+                        }
+                    }
+                }
+            }
+            out
+        });
+        Self::of_groups(self.n_rows, self.n_features, groups)
+    }
+
     /// Number of rows in every bin of a feature.
     pub(crate) fn counts(&self, feature: usize) -> [u64; 256] {
         let mut counts = [0; 256];
@@ -266,16 +292,13 @@ impl Filling {
     }
 
     pub(crate) fn finish(mut self) -> BinnedDesign {
-        let design = &mut self.design;
-        if design.listed.len() < self.least_listed {
-            for (feature, listed) in std::mem::take(&mut design.listed) {
-                design.places[feature as usize] = Place::Dense(design.dense.len() as u32);
-                design.dense.push(feature);
-                self.waiting.push(listed.to_column(design.n_rows));
-            }
-        }
         self.group(self.waiting.len().div_ceil(GROUP));
-        self.design
+        let design = self.design;
+        match design.listed.len() {
+            0 => design,
+            n if n < self.least_listed => design.side_by_side(),
+            _ => design,
+        }
     }
 }
 
