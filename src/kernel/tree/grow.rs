@@ -441,7 +441,10 @@ impl<'a> Grower<'a> {
                 Some(slots) => slots.missing,
                 None => self.bundles.places[feature].missing,
             };
-            if goes && missing {
+            let is_missing = |row: &u32| self.bundles.bin(feature, *row as usize) == MISSING;
+            if goes && missing && rows[n_left..].iter().any(is_missing) {
+                // Rows are sent in rising order, and stand in it on either side.
+                rows.sort_unstable();
                 set_bit(&mut goes_left, MISSING, true);
                 n_left = partition(self.bundles, feature, &goes_left, rows, &mut scratch.aside);
             }

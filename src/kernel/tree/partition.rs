@@ -16,7 +16,7 @@ pub(crate) fn set_bit(bits: &mut [u64; 4], bin: u8, value: bool) {
     bits[word] = bits[word] & !(1 << bit) | u64::from(value) << bit;
 }
 
-/// Brings the rows whose bin is in `left` to the front, both sides in their old order.
+/// Brings the rows whose bin is in `left` to the front; they stand in rising order, then on both sides.
 pub(crate) fn partition(
     bundles: &Bundles,
     feature: usize,
