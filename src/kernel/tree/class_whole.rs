@@ -301,16 +301,20 @@ mod tests {
         let bins: Vec<(usize, bool)> = (0..11)
             .map(|feature| ([3, 40, 255, 9][feature % 4], feature % 5 == 4))
             .collect();
-        let mut groups = vec![vec![[0_u8; GROUP]; n]; 2];
+        let mut groups: Vec<Vec<[u8; GROUP]>> = vec![Vec::new(); 2];
         let mut items = Vec::new();
         for row in 0..n {
             let mut score = 0.0;
+            let mut of_row = [[0_u8; GROUP]; 2];
             for (feature, (n_bins, _)) in bins.iter().enumerate() {
                 let bin = below(&mut r, *n_bins);
                 score += bin as f64 / *n_bins as f64 * uniform(&mut r);
                 let missing = uniform(&mut r) < 0.1;
-                groups[feature / GROUP][row][feature % GROUP] =
+                of_row[feature / GROUP][feature % GROUP] =
                     if missing { MISSING } else { bin as u8 };
+            }
+            for (group, bins) in groups.iter_mut().zip(of_row) {
+                group.push(bins);
             }
             items.push(Item {
                 row: row as u32,
