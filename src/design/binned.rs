@@ -28,6 +28,9 @@ pub(crate) const MISSING: u8 = 255;
 /// Most bins of present values.
 pub(crate) const MAX_BINS: usize = 255;
 
+/// Values that are read at a time for prediction: 8 MB.
+const MOST_VALUES: usize = 1 << 20;
+
 /// Blocks of features that are read at a time.
 const BLOCKS: usize = 16;
 
@@ -289,39 +292,58 @@ impl Binner {
             .map(|(bins, reader)| level_table(bins, reader))
             .collect();
         let width = self.bins.len();
-        map_chunks(rows.n_rows(), |range| {
-            let n = range.len();
-            let mut values = vec![0.0; n * width];
-            let (mut numbers, mut codes) = (vec![0.0; n], vec![0; n]);
-            for position in 0..width {
-                match &self.bins[position] {
-                    Bins::Number(_) => {
-                        readers[position].fill(range.start, &mut numbers);
-                        let feature = &self.schema.features()[position];
-                        refuse_infinite(feature, range.start, &numbers)?;
-                    }
-                    Bins::Levels { .. } => {
-                        codes.fill(MISSING_CODE);
-                        if let Reader::View(view) = &readers[position] {
-                            view.fill_codes(range.start, &mut codes);
-                        }
-                        let table = &tables[position];
-                        for (slot, code) in numbers.iter_mut().zip(&codes) {
-                            *slot = match table.get(*code as usize) {
-                                Some(bin) if *bin != MISSING => f64::from(*bin),
-                                _ => f64::NAN,
-                            };
-                        }
-                    }
+        let most = (MOST_VALUES / width.max(1)).max(1);
+        let found = map_chunks(rows.n_rows(), |range| {
+            let mut found = Vec::new();
+            let mut values = vec![0.0; most.min(range.len()) * width];
+            for start in range.clone().step_by(most) {
+                let part = start..range.end.min(start + most);
+                let values = &mut values[..part.len() * width];
+                self.read(&readers, &tables, part.clone(), values)?;
+                found.push(take(part, values));
+            }
+            Ok(found)
+        });
+        let found = found.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Writes rows as trees read them.
+    fn read(
+        &self,
+        readers: &[Reader<'_>],
+        tables: &[Vec<u8>],
+        range: Range<usize>,
+        values: &mut [f64],
+    ) -> Result<()> {
+        let (n, width) = (range.len(), self.bins.len());
+        let (mut numbers, mut codes) = (vec![0.0; n], vec![0; n]);
+        for position in 0..width {
+            match &self.bins[position] {
+                Bins::Number(_) => {
+                    readers[position].fill(range.start, &mut numbers);
+                    let feature = &self.schema.features()[position];
+                    refuse_infinite(feature, range.start, &numbers)?;
                 }
-                for (slot, value) in values[position..].iter_mut().step_by(width).zip(&numbers) {
-                    *slot = *value;
+                Bins::Levels { .. } => {
+                    codes.fill(MISSING_CODE);
+                    if let Reader::View(view) = &readers[position] {
+                        view.fill_codes(range.start, &mut codes);
+                    }
+                    let table = &tables[position];
+                    for (slot, code) in numbers.iter_mut().zip(&codes) {
+                        *slot = match table.get(*code as usize) {
+                            Some(bin) if *bin != MISSING => f64::from(*bin),
+                            _ => f64::NAN,
+                        };
+                    }
                 }
             }
-            Ok(take(range, &values))
-        })
-        .into_iter()
-        .collect()
+            for (slot, value) in values[position..].iter_mut().step_by(width).zip(&numbers) {
+                *slot = *value;
+            }
+        }
+        Ok(())
     }
 }
 
