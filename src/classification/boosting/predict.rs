@@ -56,7 +56,8 @@ impl<L: ClassLabel> GradientBoosting<L> {
 
     fn raw(&self, rows: RowsSource<'_>) -> Result<Array2<f64>> {
         let width = self.wire.binner.schema.len();
-        let chunks = self.over(rows, |_, values| self.wire.layout().scores(width, values))?;
+        let many = self.wire.layout().many(rows.n_rows());
+        let chunks = self.over(rows, |_, values| many.scores(width, values))?;
         shaped(Array2::from_shape_vec(
             (rows.n_rows(), self.n_outputs()),
             chunks.concat(),

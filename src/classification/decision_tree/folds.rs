@@ -119,30 +119,37 @@ fn judge(
         .iter()
         .map(|strength| strengths.partition_point(|other| other < strength))
         .collect();
-    let squares: Vec<f64> = (0..grown.nodes.len())
-        .map(|node| {
-            (0..train.n_classes)
-                .map(|class| grown.share(node, class).powi(2))
-                .sum()
-        })
-        .collect();
+    // Which trees a row of a node is judged by there depends on the node alone: weights are whole
+    // numbers, added up before they meet a loss, hence in any order.
+    let n_classes = train.n_classes;
+    let mut weights = vec![0_u64; grown.nodes.len() * n_classes];
     let mut judged = Judged {
         loss: vec![0.0; strengths.len()],
         weight: 0.0,
     };
     for row in 0..test.n_rows() {
-        let weight = f64::from(test.weights[row]);
-        judged.weight += weight;
-        let mut end = strengths.len();
+        let (class, weight) = (test.classes[row] as usize, u64::from(test.weights[row]));
+        judged.weight += weight as f64;
         grown.way(&test.codes, row, |node| {
-            let start = from[node].min(end);
-            let share = grown.share(node, test.classes[row] as usize);
-            let loss = weight * (1.0 - 2.0 * share + squares[node]);
-            for sum in &mut judged.loss[start..end] {
-                *sum += loss;
-            }
-            end = start;
+            weights[node * n_classes + class] += weight;
         });
+    }
+    let mut ends = vec![strengths.len(); grown.nodes.len()];
+    for (at, node) in grown.nodes.iter().enumerate() {
+        let start = from[at].min(ends[at]);
+        if node.cut.is_some() {
+            ends[node.left as usize] = start;
+            ends[node.right as usize] = start;
+        }
+        let shares: Vec<f64> = (0..n_classes).map(|class| grown.share(at, class)).collect();
+        let squares: f64 = shares.iter().map(|share| share * share).sum();
+        let of_classes = weights[at * n_classes..].iter().zip(&shares);
+        let loss: f64 = of_classes
+            .map(|(weight, share)| *weight as f64 * (1.0 - 2.0 * share + squares))
+            .sum();
+        for sum in &mut judged.loss[start..ends[at]] {
+            *sum += loss;
+        }
     }
     Ok(judged)
 }

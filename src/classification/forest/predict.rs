@@ -16,8 +16,9 @@ impl<L: ClassLabel> RandomForest<L> {
     fn means(&self, rows: RowsSource<'_>) -> Result<Vec<f64>> {
         let width = self.wire.binner.schema.len();
         let n_trees = self.n_trees() as f64;
+        let many = self.wire.layout().many(rows.n_rows());
         let take = |values: &[f64]| {
-            let mut means = self.wire.layout().scores(width, values);
+            let mut means = many.scores(width, values);
             means.iter_mut().for_each(|sum| *sum /= n_trees);
             means
         };

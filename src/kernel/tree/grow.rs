@@ -7,7 +7,7 @@ use crate::design::bundle::{Bundles, CODES, Panel};
 use crate::kernel::tree::decide::{Draft, Growth, Leaf, Rules, left_bins, total};
 use crate::kernel::tree::flat::Tree;
 use crate::kernel::tree::histogram::{Histogram, Part, SLOTS, Slot, add, count, spread, subtract};
-use crate::kernel::tree::listed::{ByRow, ListedSums, Slots, Spread};
+use crate::kernel::tree::listed::{ByRow, Spread, enough};
 use crate::kernel::tree::partition::{partition, set_bit};
 use crate::kernel::tree::quantise::{Quantised, Scale};
 use crate::kernel::tree::split::Cut;
@@ -24,9 +24,6 @@ const ALONE_ROWS: usize = 262_144;
 
 /// Most leaves that are worked out at a time: some of them may never be cut.
 const MOST_AHEAD: usize = 4;
-
-/// Listed features searched as one task.
-const SEARCHED: usize = 1_024;
 
 /// Most stretches of a node, times panels: bounds the memory that their sums take.
 const MOST_STRETCHES: usize = 64;
@@ -198,7 +195,9 @@ impl<'a> Grower<'a> {
             None => (None, None),
         };
         let sides = (listed, listed_parent);
-        let mut found = self.pass_listed(sides, rows, asking, quantised, allowed);
+        let mut found = self
+            .listed
+            .pass(&self.rules, sides, rows, asking, quantised, allowed);
         let (bundles, words) = (self.bundles, &quantised.words);
         let share = (rows.len() + 4 * CODES) * bundles.columns.len() >= WORTH_SHARING;
         let stretches = match self.n_stretches(rows.len()) {
@@ -257,77 +256,6 @@ impl<'a> Grower<'a> {
             }
         }
         found
-    }
-
-    /// The same for listed features, sums and parent's sums given; the cuts of either side.
-    fn pass_listed(
-        &self,
-        (counted, parent): (&mut ListedSums, Option<&mut ListedSums>),
-        rows: &[u32],
-        asking: [Option<&Leaf>; 2],
-        quantised: &Quantised,
-        allowed: &[bool],
-    ) -> [Vec<Cut>; 2] {
-        let features = &self.listed.features;
-        if features.is_empty() {
-            return [Vec::new(), Vec::new()];
-        }
-        self.listed.count(rows, &quantised.words, counted);
-        let parent = parent.map(|parent| {
-            parent.subtract(counted);
-            &*parent
-        });
-        let sides = [Some(&*counted), parent];
-        let mut tasks: Vec<(&[Slots], [Vec<Cut>; 2])> = features
-            .chunks(SEARCHED)
-            .map(|features| (features, [Vec::new(), Vec::new()]))
-            .collect();
-        map_each(&mut tasks, true, |_, (features, cuts)| {
-            for ((sums, leaf), cuts) in sides.into_iter().zip(asking).zip(cuts) {
-                if let (Some(sums), Some(leaf)) = (sums, leaf) {
-                    self.search_listed(features, sums, leaf, &quantised.scale, allowed, cuts);
-                }
-            }
-        });
-        let mut found = [Vec::new(), Vec::new()];
-        for (_, cuts) in tasks {
-            for (all, cuts) in found.iter_mut().zip(cuts) {
-                all.extend(cuts);
-            }
-        }
-        found
-    }
-
-    /// Whether so many rows of `all` may be one side of a cut, and all others the other one.
-    fn enough(&self, rows: u64, all: u64) -> bool {
-        let least = self.rules.growth.min_leaf_rows.max(1);
-        rows >= least && all - rows >= least
-    }
-
-    fn search_listed(
-        &self,
-        features: &[Slots],
-        sums: &ListedSums,
-        leaf: &Leaf,
-        scale: &Scale,
-        allowed: &[bool],
-        cuts: &mut Vec<Cut>,
-    ) {
-        let mut spread = Spread::new();
-        for of in features {
-            let feature = of.feature as usize;
-            // One side of any cut has none but listed rows: too few of them, and none is made.
-            let listed = sums.rows(of);
-            let all = if of.is_flag() { leaf.rows } else { u64::MAX };
-            if !self.enough(listed, all) || !allowed[feature] || !self.rules.may_ask(leaf, feature)
-            {
-                continue;
-            }
-            spread.set(of, sums, leaf.rows);
-            let (slots, total) = (&spread.slots, sums.total);
-            cuts.extend(self.rules.best(leaf, feature, slots, total, None, scale));
-            spread.clear(of);
-        }
     }
 
     /// In how many stretches rows are counted; whole numbers add up to the same in any of them.
@@ -572,7 +500,7 @@ impl<'a> Grower<'a> {
                 let n_rows = rows.len() as u64;
                 if of.is_flag() {
                     // It has no other cut, and its rows are known.
-                    let enough = self.enough(histogram.listed.rows(of), n_rows);
+                    let enough = enough(&self.rules, histogram.listed.rows(of), n_rows);
                     return enough.then_some(*cut);
                 }
                 room.set(of, &histogram.listed, n_rows);

@@ -11,9 +11,14 @@ use std::sync::Arc;
 use crate::design::binned::MISSING;
 use crate::design::listed::Listed;
 use crate::kernel::tree::answer::BinSum;
+use crate::kernel::tree::decide::{Leaf, Rules};
 use crate::kernel::tree::histogram::{SLOTS, Slot};
-use crate::kernel::tree::quantise::halves;
+use crate::kernel::tree::quantise::{Quantised, Scale, halves};
+use crate::kernel::tree::split::Cut;
 use crate::numeric::parallel::{map_each, threads};
+
+/// Listed features searched as one task.
+const SEARCHED: usize = 1_024;
 
 /// Fewer entries than these, times stretches, are not worth sums of their own.
 const STRETCH_ENTRIES: usize = 65_536;
@@ -190,6 +195,77 @@ impl ByRow {
                 slot.rows += 1;
             }
         }
+    }
+
+    /// Counts rows, sums and parent's sums given, and finds the cuts of either side.
+    pub(crate) fn pass(
+        &self,
+        rules: &Rules<'_>,
+        (counted, parent): (&mut ListedSums, Option<&mut ListedSums>),
+        rows: &[u32],
+        asking: [Option<&Leaf>; 2],
+        quantised: &Quantised,
+        allowed: &[bool],
+    ) -> [Vec<Cut>; 2] {
+        let features = &self.features;
+        if features.is_empty() {
+            return [Vec::new(), Vec::new()];
+        }
+        self.count(rows, &quantised.words, counted);
+        let parent = parent.map(|parent| {
+            parent.subtract(counted);
+            &*parent
+        });
+        let sides = [Some(&*counted), parent];
+        let mut tasks: Vec<(&[Slots], [Vec<Cut>; 2])> = features
+            .chunks(SEARCHED)
+            .map(|features| (features, [Vec::new(), Vec::new()]))
+            .collect();
+        map_each(&mut tasks, true, |_, (features, cuts)| {
+            for ((sums, leaf), cuts) in sides.into_iter().zip(asking).zip(cuts) {
+                if let (Some(sums), Some(leaf)) = (sums, leaf) {
+                    search(rules, features, sums, leaf, &quantised.scale, allowed, cuts);
+                }
+            }
+        });
+        let mut found = [Vec::new(), Vec::new()];
+        for (_, cuts) in tasks {
+            for (all, cuts) in found.iter_mut().zip(cuts) {
+                all.extend(cuts);
+            }
+        }
+        found
+    }
+}
+
+/// Whether so many rows of `all` may be one side of a cut, and all others the other one.
+pub(crate) fn enough(rules: &Rules<'_>, rows: u64, all: u64) -> bool {
+    let least = rules.growth.min_leaf_rows.max(1);
+    rows >= least && all - rows >= least
+}
+
+fn search(
+    rules: &Rules<'_>,
+    features: &[Slots],
+    sums: &ListedSums,
+    leaf: &Leaf,
+    scale: &Scale,
+    allowed: &[bool],
+    cuts: &mut Vec<Cut>,
+) {
+    let mut spread = Spread::new();
+    for of in features {
+        let feature = of.feature as usize;
+        // One side of any cut has none but listed rows: too few of them, and none is made.
+        let listed = sums.rows(of);
+        let all = if of.is_flag() { leaf.rows } else { u64::MAX };
+        if !enough(rules, listed, all) || !allowed[feature] || !rules.may_ask(leaf, feature) {
+            continue;
+        }
+        spread.set(of, sums, leaf.rows);
+        let (slots, total) = (&spread.slots, sums.total);
+        cuts.extend(rules.best(leaf, feature, slots, total, None, scale));
+        spread.clear(of);
     }
 }
 

@@ -8,8 +8,6 @@
 //! are walked. A leaf is its own child, so that eight rows go down together until none of them moves: no branch
 //! depends on a value. Rows come in blocks; a tree stays in the cache while a block passes.
 
-use std::sync::OnceLock;
-
 use crate::kernel::tree::flat::{LevelSet, NO_SET, Tree, holds};
 use crate::kernel::tree::masks::Masks;
 
@@ -20,7 +18,7 @@ const LANES: usize = 8;
 const BLOCK: usize = 128;
 
 /// Rows from which masks are worth making.
-const MANY: usize = 512;
+const MANY: usize = 16_384;
 
 const MISSING_LEFT: u32 = 1 << 31;
 const LEVELS: u32 = 1 << 30;
@@ -240,13 +238,23 @@ impl Walk {
     }
 }
 
-/// Masks of all trees, made when many rows come first; the walks say everything about them.
-#[derive(Debug, Clone, Default)]
-struct Lazy(OnceLock<Option<Masks>>);
+/// How many rows are scored: by masks of the leaves, or by walking.
+#[derive(Debug)]
+pub(crate) struct Many<'a> {
+    forest: &'a Forest,
+    masks: Option<Masks>,
+}
 
-impl PartialEq for Lazy {
-    fn eq(&self, _: &Self) -> bool {
-        true
+impl Many<'_> {
+    /// Raw scores (rows x outputs) of row-major rows of `width` values, as [`Forest::staged`] ends.
+    pub(crate) fn scores(&self, width: usize, rows: &[f64]) -> Vec<f64> {
+        let Some(masks) = &self.masks else {
+            return self.forest.staged(width, rows, |_, _, _| {});
+        };
+        let base = &self.forest.base;
+        let mut all = base.repeat(rows.len() / width);
+        masks.add(width, rows, base.len(), &mut all);
+        all
     }
 }
 
@@ -257,7 +265,6 @@ pub(crate) struct Forest {
     base: Vec<f64>,
     /// Outputs of one walk.
     outputs: usize,
-    masks: Lazy,
 }
 
 impl Forest {
@@ -268,7 +275,6 @@ impl Forest {
             walks: trees.iter().map(|tree| Walk::new(tree, 0, 1)).collect(),
             base: base.to_vec(),
             outputs: 1,
-            masks: Lazy::default(),
         }
     }
 
@@ -281,7 +287,6 @@ impl Forest {
             walks: trees.iter().map(walk).collect(),
             base: vec![0.0; outputs],
             outputs,
-            masks: Lazy::default(),
         }
     }
 
@@ -314,24 +319,13 @@ impl Forest {
         }
     }
 
-    /// Raw scores (rows x outputs) of row-major rows of `width` values, as [`Self::staged`] ends.
-    pub(crate) fn scores(&self, width: usize, rows: &[f64]) -> Vec<f64> {
-        let n_rows = rows.len() / width;
-        let many = n_rows >= MANY && self.outputs == 1 && !self.walks.is_empty();
-        let masks = match many {
-            true => self
-                .masks
-                .0
-                .get_or_init(|| Masks::new(&self.walks))
-                .as_ref(),
-            false => None,
-        };
-        let Some(masks) = masks else {
-            return self.staged(width, rows, |_, _, _| {});
-        };
-        let mut all = self.base.repeat(n_rows);
-        masks.add(width, rows, self.base.len(), &mut all);
-        all
+    /// What scores `n_rows` rows: masks take the time of some thousand rows to make.
+    pub(crate) fn many(&self, n_rows: usize) -> Many<'_> {
+        let worth = n_rows >= MANY && self.outputs == 1;
+        Many {
+            forest: self,
+            masks: if worth { Masks::new(&self.walks) } else { None },
+        }
     }
 
     /// Raw scores (rows x outputs) of row-major rows of `width` values. `staged` sees the scores of a
@@ -414,10 +408,12 @@ mod tests {
         tree
     }
 
+    const ROWS: usize = 1_027;
+
     #[test]
     fn walks_end_where_trees_do() {
         let mut r = stream(9, 0);
-        let rows: Vec<f64> = (0..(2 * MANY + 3) * 4)
+        let rows: Vec<f64> = (0..ROWS * 4)
             .map(|at| match uniform(&mut r) {
                 gap if gap < 0.1 => f64::NAN,
                 _ if at % 4 == 3 => below(&mut r, 300) as f64,
@@ -432,13 +428,14 @@ mod tests {
             let found = forest.staged(4, &rows, |_, _, _| stages += 1);
             assert_eq!(
                 stages,
-                (2 * MANY + 3).div_ceil(BLOCK) * 13,
+                ROWS.div_ceil(BLOCK) * 13,
                 "of every block and iteration"
             );
-            assert_eq!(forest.scores(4, &rows), found, "by masks");
-            assert_eq!(forest.masks.0.get().unwrap().is_some(), cuts < 64);
+            let many = forest.many(MANY);
+            assert_eq!(many.scores(4, &rows), found, "by masks");
+            assert_eq!(many.masks.is_some(), cuts < 64);
             assert_eq!(
-                forest.scores(4, &rows[..40]),
+                forest.many(10).scores(4, &rows[..40]),
                 found[..30],
                 "few rows are walked"
             );
@@ -458,7 +455,7 @@ mod tests {
     #[test]
     fn without_trees_the_base_is_the_score() {
         let forest = Forest::new(&[0.5], &[]);
-        assert_eq!(forest.scores(2, &[1.0; 6]), [0.5; 3]);
-        assert!(forest.scores(2, &[]).is_empty());
+        assert_eq!(forest.many(3).scores(2, &[1.0; 6]), [0.5; 3]);
+        assert!(forest.many(MANY).scores(2, &[]).is_empty());
     }
 }
