@@ -18,7 +18,7 @@ use crate::design::stored::stored_rows;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::{RowsSource, Schema};
 use crate::matrix::column::MISSING_CODE;
-use crate::numeric::parallel::{CHUNK_ROWS, map_chunks, map_tasks};
+use crate::numeric::parallel::{CHUNK_ROWS, map_chunks, map_tasks, threads};
 
 pub(crate) use crate::design::held::{BinnedDesign, GROUP, Held};
 
@@ -30,9 +30,6 @@ pub(crate) const MAX_BINS: usize = 255;
 
 /// Values that are read at a time for prediction: 8 MB.
 const MOST_VALUES: usize = 1 << 20;
-
-/// Blocks of features that are read at a time.
-const BLOCKS: usize = 16;
 
 /// The bins of one feature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -191,9 +188,10 @@ impl Binner {
         let n_rows = range.len();
         let n_blocks = self.bins.len().div_ceil(GROUP);
         let mut filling = Filling::new(n_rows, LEAST_LISTED);
-        // A few blocks at a time: what is not laid out yet takes little memory.
-        for first in (0..n_blocks).step_by(BLOCKS) {
-            let blocks = map_tasks(BLOCKS.min(n_blocks - first), |block| {
+        // A block a thread at a time: what is not laid out yet takes little memory.
+        let together = threads();
+        for first in (0..n_blocks).step_by(together) {
+            let blocks = map_tasks(together.min(n_blocks - first), |block| {
                 let position = (first + block) * GROUP;
                 let positions = position..(position + GROUP).min(self.bins.len());
                 self.block(positions, &readers, &tables, range.clone())
