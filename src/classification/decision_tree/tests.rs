@@ -442,8 +442,8 @@ fn threads_and_the_order_of_rows_change_no_bit() -> Result<()> {
         let model = DecisionTree::params().missing_values(missing).check()?;
         let (a, b) = (model.fit(&cohort)?, model.fit(&turned)?);
         assert_eq!(
-            (&a.wire.tree, &a.wire.surrogates),
-            (&b.wire.tree, &b.wire.surrogates)
+            (&a.wire.tree, &a.wire.surrogates, &a.wire.path),
+            (&b.wire.tree, &b.wire.surrogates, &b.wire.path)
         );
     }
     Ok(())
