@@ -160,6 +160,20 @@ mod tests {
     }
 
     #[test]
+    fn as_statsmodels() {
+        let text = include_str!("../../tests/fixtures/association/expected_python.json");
+        let all: serde_json::Value = serde_json::from_str(text).unwrap();
+        let numbers = |key: &str| -> Vec<f64> {
+            let list = all["multiplicity"][key].as_array().unwrap();
+            list.iter().map(|p| p.as_f64().unwrap()).collect()
+        };
+        for (adjustment, key) in ALL.into_iter().zip(["bonferroni", "holm", "bh", "by"]) {
+            let found = adjust(&numbers("p"), None, adjustment).unwrap();
+            close(&found, &numbers(key));
+        }
+    }
+
+    #[test]
     fn undefined_tests_and_ties_as_r() {
         let p = [0.012, f64::NAN, 0.0004, 0.3, 0.012];
         let nan = f64::NAN;
