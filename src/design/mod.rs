@@ -1,13 +1,16 @@
 //! Prepared views of a matrix: learnt on training rows, kept in the fitted model, applied to any
-//! rows. Binned designs for trees and item designs for rules will stand beside these.
+//! rows. Items of patients stand beside these, for rules.
 
 pub(crate) mod align;
+pub mod baskets;
 pub(crate) mod binned;
 pub(crate) mod block;
 pub(crate) mod bundle;
 pub(crate) mod edges;
 pub(crate) mod encode;
 pub(crate) mod fills;
+pub mod hierarchy;
+pub mod items;
 pub(crate) mod held;
 pub(crate) mod learn;
 pub(crate) mod listed;
@@ -17,5 +20,8 @@ pub mod profile;
 pub(crate) mod statistics;
 pub(crate) mod stored;
 
+pub use baskets::Items;
+pub use hierarchy::Hierarchy;
+pub use items::{ItemParams, Itemizer, Unit};
 pub use prepare::{Coding, Impute, Preparation, Unseen};
 pub use profile::{Description, Profile};
