@@ -258,6 +258,33 @@ mod tests {
     }
 
     #[test]
+    fn the_ratio_and_its_ends_are_over_the_null() {
+        let counts = OrderCounts {
+            a_first: 30,
+            b_first: 10,
+            same_day: 0,
+            far_apart: 0,
+            a_only: 0,
+            b_only: 0,
+        };
+        let plain = direction_test(&counts, 0.5, 0.95).unwrap();
+        let odds = |share: f64| share / (1.0 - share);
+        assert_eq!(plain.sequence_ratio.value, 3.0);
+        assert!((plain.sequence_ratio.lower - odds(plain.share.lower)).abs() < 1e-12);
+        // Twice the odds without direction: half the ratio.
+        let found = direction_test(&counts, 2.0 / 3.0, 0.95)
+            .unwrap()
+            .sequence_ratio;
+        for (found, plain) in [
+            (found.value, plain.sequence_ratio.value),
+            (found.lower, plain.sequence_ratio.lower),
+            (found.upper, plain.sequence_ratio.upper),
+        ] {
+            assert!((2.0 * found / plain - 1.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
     fn null_share_as_counted_pair_by_pair() {
         let [a, b] = cohort(0.1, &mut stream(23, 0));
         let (mut first, mut second) = (0_u64, 0_u64);

@@ -74,6 +74,7 @@ pub struct RecordModel {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairNull {
     count: PoissonBinomial,
+    conditional_variance: Option<f64>,
 }
 
 /// A tail probability of a pair's count.
@@ -82,7 +83,7 @@ pub struct TailProbability {
     /// The probability.
     pub p: f64,
     /// Whether it was summed exactly; else it is a saddle-point approximation, whose relative error
-    /// is below 0.1 per cent where the variance is above 4; smaller cases are always exact.
+    /// is below 0.1 per cent where the variance is above 4; below that nearly all cases are exact.
     pub exact: bool,
 }
 
@@ -102,6 +103,10 @@ impl RecordModel {
     /// Sweeps solve one side given the other, exactly and in turn (the likelihood is concave and
     /// every step raises it). Where one margin forces the other (a nested table) the propensities
     /// run off and the sweeps end without convergence, though probabilities are near their limits.
+    ///
+    /// Propensities are fitted to the very records that are judged and spread too widely where
+    /// records are short: observed counts of unrelated pairs were 0.91 of the expected ones in
+    /// simulated records of 40 items and 0.997 of 150. That is the safe side.
     ///
     /// # Errors
     /// [`ErrorKind::TooFewRows`] without patients; [`ErrorKind::NoFeatures`] without items;
@@ -224,9 +229,39 @@ impl RecordModel {
                 .product();
             (all, *size)
         });
+        let conditional_variance = match items {
+            [a, b] => Some(self.variance_given_items(*a, *b)),
+            _ => None,
+        };
         Ok(PairNull {
             count: PoissonBinomial::new(classes),
+            conditional_variance,
         })
+    }
+
+    /// Variance of the joint count of two items less what follows the items' own counts.
+    ///
+    /// With e the deviations from probability, the joint count deviates by the sum over patients of
+    /// e_a e_b + p_b e_a + p_a e_b; the counts being given, the sums of e_a and of e_b are zero, and
+    /// of p_a and p_b only what differs between patients counts.
+    fn variance_given_items(&self, a: usize, b: usize) -> f64 {
+        let terms: Vec<[f64; 5]> = self
+            .classes
+            .iter()
+            .map(|(size, propensity)| {
+                let [p, q] = [a, b].map(|item| joint_log(*propensity, self.items[item]));
+                [*size as f64, p, q, p * (1.0 - p), q * (1.0 - q)]
+            })
+            .collect();
+        let spread = |of: usize, by: usize| {
+            let weight = sum(terms.iter().map(|t| t[0] * t[by]));
+            if weight == 0.0 {
+                return 0.0;
+            }
+            let mean = sum(terms.iter().map(|t| t[0] * t[by] * t[of])) / weight;
+            sum(terms.iter().map(|t| t[0] * t[by] * (t[of] - mean).powi(2)))
+        };
+        sum(terms.iter().map(|t| t[0] * t[3] * t[4])) + spread(2, 3) + spread(1, 4)
     }
 }
 
@@ -239,6 +274,28 @@ impl PairNull {
     /// Variance of the patients with both.
     pub fn variance(&self) -> f64 {
         self.count.variance()
+    }
+
+    /// Variance of the patients with both, the counts of both items given; `None` but for pairs.
+    ///
+    /// Smaller than [`Self::variance`], under which the items' counts vary too, so that tails by
+    /// the latter are too large: of independent pairs they call one in a hundred significant at
+    /// 0.05. Deviations of first order only; the lengths of the records are not held.
+    pub fn conditional_variance(&self) -> Option<f64> {
+        self.conditional_variance
+    }
+
+    /// Observed less expected patients in standard deviations, the counts of both items given;
+    /// `None` but for pairs and where nothing varies.
+    ///
+    /// About standard normal for pairs that are independent given the patient, where ten or more
+    /// patients are expected and records are much shorter than the list of items and not of one or
+    /// two items. Less strict than the tails.
+    pub fn z(&self, observed: u64) -> Option<f64> {
+        let variance = self
+            .conditional_variance
+            .filter(|variance| *variance > 0.0)?;
+        Some((observed as f64 - self.expected()) / variance.sqrt())
     }
 
     /// Observed over expected patients: lift with the lengths of the records taken out; `None`

@@ -76,6 +76,34 @@ fn long_records_make_no_comorbidity() {
 }
 
 #[test]
+fn z_is_standard_normal_without_relation() {
+    let table = cohort(2_000, 150, 0.0, &mut stream(8, 5));
+    let (lengths, counts) = margins(&table);
+    let model = RecordModel::fit(&lengths, &counts, &USUAL).unwrap();
+    let (mut found, mut large, mut small_tails) = (Vec::new(), 0, 0);
+    for a in 0..40 {
+        for b in a + 1..40 {
+            let both = table.iter().filter(|row| row[a] && row[b]).count() as u64;
+            let null = model.pair(a, b).unwrap();
+            let z = null.z(both).unwrap();
+            assert!(null.conditional_variance().unwrap() < null.variance());
+            large += u32::from(z > 1.644_853_626_951_472_6);
+            small_tails += u32::from(null.upper_tail(both).p < 0.05);
+            found.push(z);
+        }
+    }
+    let n = found.len() as f64;
+    let mean = found.iter().sum::<f64>() / n;
+    let sd = (found.iter().map(|z| (z - mean).powi(2)).sum::<f64>() / n).sqrt();
+    assert!(mean.abs() < 0.15 && (sd - 1.0).abs() < 0.1, "{mean} {sd}");
+    // 780 pairs at 0.05: 39 expected, three standard errors 18; tails are stricter.
+    assert!(
+        (21..=57).contains(&large) && small_tails < large,
+        "{large} {small_tails}"
+    );
+}
+
+#[test]
 fn margins_are_matched_patient_by_patient() {
     let table = cohort(300, 12, 0.0, &mut stream(9, 0));
     let (lengths, counts) = margins(&table);
@@ -140,6 +168,10 @@ fn equal_records_are_the_binomial_of_independence() {
     let model = RecordModel::fit(&[2; 50], &[40, 25, 20, 15], &USUAL).unwrap();
     let null = model.pair(0, 1).unwrap();
     assert!((null.expected() - 50.0 * 0.8 * 0.5).abs() < 1e-7);
+    // Of fixed items' counts: the hypergeometric variance but for a factor 49/50.
+    assert!((null.conditional_variance().unwrap() - 50.0 * 0.8 * 0.2 * 0.5 * 0.5).abs() < 1e-6);
+    assert!((null.z(22).unwrap() - 2.0_f64.sqrt()).abs() < 1e-6);
+    assert!(model.itemset(&[0, 1, 2]).unwrap().z(3).is_none());
     let expected = crate::numeric::special::binomial_upper(25, 50, 0.4);
     assert!((null.upper_tail(25).p / expected - 1.0).abs() < 1e-6);
 }

@@ -5,6 +5,7 @@
 //!
 //! | question | here |
 //! |---|---|
+//! | Which items come together? | [`FrequentItemsets`]; [`Eclat`], [`FpGrowth`], [`Apriori`] |
 //! | How strong is one pair, one rule, and is it chance? | [`PairCounts`] |
 //! | And within strata of age, sex, site? | [`mantel_haenszel`], [`mantel_haenszel_test`], [`breslow_day`] |
 //! | And given that some patients have long records? | [`RecordModel`] |
@@ -18,6 +19,7 @@ mod disproportionality;
 mod expected;
 mod information;
 mod interaction;
+mod itemsets;
 mod permutation;
 mod shrinkage;
 mod shrinkage_fit;
@@ -31,6 +33,10 @@ pub use disproportionality::{Disproportionality, EvansCriteria, disproportionali
 pub use expected::{PairNull, RecordModel, RecordModelParams, TailProbability};
 pub use information::{bcpnn, information_component};
 pub use interaction::{Interaction, InteractionCounts, omega};
+pub use itemsets::{
+    Apriori, Eclat, FpGrowth, FrequentItemsets, Itemset, ItemsetParams, ItemsetValidParams,
+    Itemsets, SetKind,
+};
 pub use permutation::{PermutationNull, PermutationParams, westfall_young};
 pub use shrinkage::{CountCell, GammaMixture, ShrunkRatio, squash};
 pub use shrinkage_fit::{GammaPoissonFit, GammaPoissonParams, ZeroCounts, fit_gamma_poisson};

@@ -147,6 +147,47 @@ fn strata_explain_what_they_explain() {
 }
 
 #[test]
+fn permutations_differ_and_keep_the_classes_of_each_stratum() {
+    let class: Vec<bool> = (0..150).map(|row| row % 7 < 3).collect();
+    let stratum: Vec<u32> = (0..150).map(|row| row % 3 + 4).collect();
+    let params = PermutationParams {
+        n_permutations: 200,
+        ..Default::default()
+    };
+    let of = |words: &[u64], s: u32| {
+        (0..150)
+            .filter(|row| stratum[*row] == s && has(words, *row))
+            .count()
+    };
+    let own: Vec<usize> = (4..7)
+        .map(|s| {
+            (0..150)
+                .filter(|row| stratum[*row] == s && class[*row])
+                .count()
+        })
+        .collect();
+    let blocks = permuted(&class, Some(&stratum), &params);
+    let all: Vec<&[u64]> = blocks
+        .iter()
+        .flat_map(|block| block.classes.chunks_exact(3))
+        .collect();
+    for words in &all {
+        assert_eq!((4..7).map(|s| of(words, s)).collect::<Vec<_>>(), own);
+    }
+    // Within each stratum by itself no two permutations are alike.
+    for s in 4..7 {
+        let rows = |words: &[u64]| -> Vec<bool> {
+            let rows = (0..150).filter(|row| stratum[*row] == s);
+            rows.map(|row| has(words, row)).collect()
+        };
+        let mut unlike: Vec<Vec<bool>> = all.iter().map(|words| rows(words)).collect();
+        unlike.sort_unstable();
+        unlike.dedup();
+        assert_eq!((all.len(), unlike.len()), (200, 200));
+    }
+}
+
+#[test]
 fn the_light_search_is_the_full_one() {
     for set in 0..20 {
         let mut stream = stream(80, set);

@@ -286,7 +286,10 @@ impl Items {
     }
 
     /// Units of which is not known whether they have an item, increasing.
-    pub(crate) fn unknown(&self, item: u32) -> &[u32] {
+    ///
+    /// # Panics
+    /// When there is no such item.
+    pub fn unknown(&self, item: u32) -> &[u32] {
         let feature = self.features[item as usize];
         feature.map_or(&[], |feature| &self.unknown[feature as usize])
     }

@@ -1,0 +1,487 @@
+//! Sets of items that many patients have together.
+//!
+//! | method | when |
+//! |---|---|
+//! | [`FrequentItemsets`] | always, unless a reason speaks for another: it takes the fastest expected |
+//! | [`Eclat`] | lists and bitsets of patients; fast at any density |
+//! | [`FpGrowth`] | prefix trees; low supports on short baskets |
+//! | [`Apriori`] | level by level, as the textbook has it: to teach, and to check the others |
+//!
+//! All of them give the same sets in the same order at any number of threads: every set comes after all
+//! of its subsets, ranked by the supports of their items.
+//!
+//! Support counts units that are known to have all items of a set; where an item is unknown, a unit does
+//! not count. A set that holds an item and one that stands above it says the same twice (Srikant and
+//! Agrawal 1995): among frequent sets and generators it is left out, closed and maximal sets are handed
+//! out without what stands above.
+//!
+//! Sources: Agrawal and Srikant (1994, VLDB); Zaki (2000), doi:10.1109/69.846291; Han, Pei and Yin (2000),
+//! doi:10.1145/335191.335372; Uno, Kiyomi and Arimura (2004, FIMI).
+
+use std::ops::{ControlFlow, RangeInclusive};
+
+use linfa::ParamGuard;
+use serde::{Deserialize, Serialize};
+
+use crate::design::Items;
+use crate::error::{Error, ErrorKind, Result};
+use crate::estimator::params::Checker;
+use crate::kernel::itemset::drive::{Table, collect, count, visit};
+use crate::kernel::itemset::limits::{Bound, Limits};
+use crate::kernel::itemset::prepare::Baskets;
+use crate::kernel::itemset::top::top;
+use crate::kernel::itemset::{Algorithm, MineError, Settings, Target};
+
+const NAME: &str = "itemsets";
+
+/// Which sets are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum SetKind {
+    /// All sets of at least the least support.
+    #[default]
+    Frequent,
+    /// Those without a larger set of the same support.
+    Closed,
+    /// Those without a larger frequent set.
+    Maximal,
+    /// Those without a smaller set of the same support.
+    Generator,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+enum Method {
+    Auto,
+    Apriori,
+    FpGrowth,
+    Eclat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+enum Least {
+    Share(f64),
+    Count(u64),
+}
+
+/// Settings of a search for itemsets, checked; made by `check`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemsetValidParams {
+    method: Method,
+    kind: SetKind,
+    least: Least,
+    lengths: (usize, usize),
+    must_have: Vec<String>,
+    must_not_have: Vec<String>,
+    top: Option<usize>,
+    most_sets: u64,
+    most_bytes: u64,
+}
+
+/// Settings of a search for itemsets.
+///
+/// ```
+/// use galen::association::FrequentItemsets;
+/// use galen::design::ItemParams;
+///
+/// # fn main() -> galen::Result<()> {
+/// let baskets = galen::simulate::baskets(2_000, 40, 7);
+/// let rows = baskets.to_matrix();
+/// let items = ItemParams::default().learn(&rows)?.items(&rows)?;
+/// let sets = FrequentItemsets::params().min_support(0.05).lengths(2..=3).mine(&items)?;
+/// assert!(sets.iter().all(|set| set.support >= 100));
+/// let first = sets.iter().next().expect("planted sets");
+/// println!("{} together: {}", sets.names(first.items).join(" and "), first.support);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemsetParams(ItemsetValidParams);
+
+macro_rules! method {
+    ($(#[$doc:meta])* $name:ident, $method:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name;
+
+        impl $name {
+            /// Settings of the search; least support 0.01, sets of any length.
+            pub fn params() -> ItemsetParams {
+                ItemsetParams::new(Method::$method)
+            }
+        }
+    };
+}
+
+method!(
+    /// Frequent itemsets by the method that is expected to be fastest.
+    FrequentItemsets,
+    Auto
+);
+method!(
+    /// Frequent itemsets level by level (Agrawal and Srikant 1994).
+    Apriori,
+    Apriori
+);
+method!(
+    /// Frequent itemsets by conditional prefix trees (Han, Pei and Yin 2000, doi:10.1145/335191.335372).
+    FpGrowth,
+    FpGrowth
+);
+method!(
+    /// Frequent itemsets by lists and bitsets of units (Zaki 2000, doi:10.1109/69.846291).
+    Eclat,
+    Eclat
+);
+
+impl ItemsetParams {
+    fn new(method: Method) -> Self {
+        let limits = Limits::default();
+        Self(ItemsetValidParams {
+            method,
+            kind: SetKind::Frequent,
+            least: Least::Share(0.01),
+            lengths: (1, usize::MAX),
+            must_have: Vec::new(),
+            must_not_have: Vec::new(),
+            top: None,
+            most_sets: limits.max_sets,
+            most_bytes: limits.max_bytes,
+        })
+    }
+
+    /// Sets the least share of units, in (0, 1]; 0.01 by default.
+    #[must_use]
+    pub fn min_support(mut self, share: f64) -> Self {
+        self.0.least = Least::Share(share);
+        self
+    }
+
+    /// Sets the least number of units instead, one at least.
+    #[must_use]
+    pub fn min_count(mut self, count: u64) -> Self {
+        self.0.least = Least::Count(count);
+        self
+    }
+
+    /// Sets which sets are wanted; all frequent ones by default.
+    #[must_use]
+    pub fn kind(mut self, kind: SetKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// Sets the numbers of items of a set; any by default. Longer closed and maximal sets are left out,
+    /// not cut; what stands above other items counts there.
+    #[must_use]
+    pub fn lengths(mut self, lengths: RangeInclusive<usize>) -> Self {
+        self.0.lengths = (*lengths.start(), *lengths.end());
+        self
+    }
+
+    /// Adds an item that every set must have, by name.
+    #[must_use]
+    pub fn must_have(mut self, name: impl Into<String>) -> Self {
+        self.0.must_have.push(name.into());
+        self
+    }
+
+    /// Adds an item that is treated as if no unit had it, by name.
+    #[must_use]
+    pub fn must_not_have(mut self, name: impl Into<String>) -> Self {
+        self.0.must_not_have.push(name.into());
+        self
+    }
+
+    /// Keeps the sets of largest support only; of equal ones the first.
+    #[must_use]
+    pub fn top(mut self, sets: usize) -> Self {
+        self.0.top = Some(sets);
+        self
+    }
+
+    /// Sets the number of sets beyond which the search ends in an error; 100 million by default.
+    #[must_use]
+    pub fn most_sets(mut self, sets: u64) -> Self {
+        self.0.most_sets = sets;
+        self
+    }
+
+    /// Checks the settings and searches: see [`ItemsetValidParams::mine`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Parameter`] and those of the search.
+    pub fn mine(&self, items: &Items) -> Result<Itemsets> {
+        self.check_ref()?.mine(items)
+    }
+}
+
+impl ParamGuard for ItemsetParams {
+    type Checked = ItemsetValidParams;
+    type Error = Error;
+
+    fn check_ref(&self) -> Result<&ItemsetValidParams> {
+        let checker = Checker::new(NAME);
+        match self.0.least {
+            Least::Share(share) => checker.require(
+                share > 0.0 && share <= 1.0,
+                "min_support",
+                share,
+                "in (0, 1]",
+            )?,
+            Least::Count(count) => checker.require(count > 0, "min_count", count, ">= 1")?,
+        }
+        let (first, last) = self.0.lengths;
+        let sound = first >= 1 && first <= last;
+        checker.require(
+            sound,
+            "lengths",
+            first,
+            "from 1, the first not above the last",
+        )?;
+        if let Some(sets) = self.0.top {
+            checker.require(sets > 0, "top", sets, ">= 1")?;
+        }
+        Ok(&self.0)
+    }
+
+    fn check(self) -> Result<ItemsetValidParams> {
+        self.check_ref()?;
+        Ok(self.0)
+    }
+}
+
+impl ItemsetValidParams {
+    /// All sets wanted, with their supports.
+    ///
+    /// Cost: in proportion to the sets and the units that share them; subtrees in parallel.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Explosion`] before more sets are made than bounds allow;
+    /// [`ErrorKind::FeatureNames`] for a name that is no item.
+    pub fn mine(&self, items: &Items) -> Result<Itemsets> {
+        let mut found = Itemsets {
+            names: items.names().to_vec(),
+            n_units: items.n_units(),
+            starts: vec![0],
+            items: Vec::new(),
+            supports: Vec::new(),
+        };
+        if let Some(sets) = self.top {
+            let table = top(&baskets(items), &self.settings(items)?, sets).map_err(told)?;
+            found.take(&table, |set| self.reduced(items, set));
+            return Ok(found);
+        }
+        let sets = collect(&baskets(items), &self.settings(items)?).map_err(told)?;
+        found.supports.reserve(sets.len());
+        sets.visit(|set, support| {
+            if let Some(set) = self.reduced(items, set) {
+                found.push(&set, support);
+            }
+            true
+        });
+        Ok(found)
+    }
+
+    /// Hands every set over, its items increasing, until the visitor breaks; none is kept.
+    ///
+    /// # Errors
+    /// As [`Self::mine`].
+    pub fn visit(
+        &self,
+        items: &Items,
+        mut visitor: impl FnMut(&[u32], u64) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut hand_over = |set: &[u32], support: u64| match self.reduced(items, set) {
+            Some(set) => visitor(&set, support).is_continue(),
+            None => true,
+        };
+        visit(&baskets(items), &self.settings(items)?, &mut hand_over).map_err(told)
+    }
+
+    /// Number of sets by length: position 0 counts those of one item.
+    ///
+    /// # Errors
+    /// As [`Self::mine`].
+    pub fn count(&self, items: &Items) -> Result<Vec<u64>> {
+        let layered = (0..items.n_items() as u32).any(|item| !items.above(item).is_empty());
+        let mut counts = if layered {
+            let mut counts = Vec::new();
+            self.visit(items, |set, _| {
+                if counts.len() <= set.len() {
+                    counts.resize(set.len() + 1, 0);
+                }
+                counts[set.len()] += 1;
+                ControlFlow::Continue(())
+            })?;
+            counts
+        } else {
+            count(&baskets(items), &self.settings(items)?).map_err(told)?
+        };
+        if !counts.is_empty() {
+            counts.remove(0);
+        }
+        Ok(counts)
+    }
+
+    fn settings(&self, items: &Items) -> Result<Settings> {
+        let find = |names: &[String]| -> Result<Vec<u32>> {
+            let find = |name: &String| {
+                items.find(name).ok_or_else(|| {
+                    Error::from(ErrorKind::FeatureNames {
+                        missing: vec![name.clone()],
+                        suggestion: None,
+                    })
+                })
+            };
+            names.iter().map(find).collect()
+        };
+        let min_support = match self.least {
+            Least::Count(count) => count,
+            Least::Share(share) => {
+                let exact = share * items.n_units() as f64;
+                let near = exact.round();
+                let whole = (exact - near).abs() <= 1e-9 * near.max(1.0);
+                (if whole { near } else { exact.ceil() }).max(1.0) as u64
+            }
+        };
+        Ok(Settings {
+            target: match self.kind {
+                SetKind::Frequent => Target::Frequent,
+                SetKind::Closed => Target::Closed,
+                SetKind::Maximal => Target::Maximal,
+                SetKind::Generator => Target::Generators,
+            },
+            algorithm: match self.method {
+                Method::Auto => Algorithm::Auto,
+                Method::Apriori => Algorithm::Apriori,
+                Method::FpGrowth => Algorithm::FpGrowth,
+                Method::Eclat => Algorithm::Eclat,
+            },
+            min_length: self.lengths.0,
+            max_length: self.lengths.1,
+            required: find(&self.must_have)?,
+            forbidden: find(&self.must_not_have)?,
+            limits: Limits {
+                max_sets: self.most_sets,
+                max_bytes: self.most_bytes,
+                max_time: None,
+            },
+            ..Settings::new(min_support)
+        })
+    }
+
+    /// Increasing items, without what stands above others; `None` where that makes a set redundant.
+    fn reduced(&self, items: &Items, set: &[u32]) -> Option<Vec<u32>> {
+        let mut own = set.to_vec();
+        own.sort_unstable();
+        let stands_above = |item: &u32| {
+            set.iter()
+                .any(|other| items.above(*other).binary_search(item).is_ok())
+        };
+        match self.kind {
+            SetKind::Frequent | SetKind::Generator if own.iter().any(stands_above) => return None,
+            SetKind::Frequent | SetKind::Generator => {}
+            SetKind::Closed | SetKind::Maximal => own.retain(|item| !stands_above(item)),
+        }
+        Some(own)
+    }
+}
+
+fn baskets(items: &Items) -> Baskets<'_> {
+    Baskets {
+        offsets: items.starts(),
+        items: items.members(),
+        weights: None,
+    }
+}
+
+fn told(error: MineError) -> Error {
+    match error {
+        MineError::Input(rule) => ErrorKind::Schema(format!("{NAME}: {rule}")).into(),
+        MineError::Overrun(overrun) => ErrorKind::Explosion {
+            what: NAME,
+            at_least: overrun.at_least,
+            longest: overrun.longest,
+            bound: match overrun.bound {
+                Bound::Sets => "most_sets",
+                Bound::Bytes => "the bound of memory",
+                Bound::Time => "the time",
+            },
+        }
+        .into(),
+    }
+}
+
+/// Itemsets with their supports; made by [`ItemsetParams::mine`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Itemsets {
+    names: Vec<String>,
+    n_units: usize,
+    starts: Vec<usize>,
+    items: Vec<u32>,
+    supports: Vec<u64>,
+}
+
+/// One itemset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Itemset<'a> {
+    /// Its items, increasing.
+    pub items: &'a [u32],
+    /// Number of units that have all of them.
+    pub support: u64,
+}
+
+impl Itemsets {
+    fn push(&mut self, set: &[u32], support: u64) {
+        self.items.extend_from_slice(set);
+        self.starts.push(self.items.len());
+        self.supports.push(support);
+    }
+
+    fn take(&mut self, table: &Table, reduced: impl Fn(&[u32]) -> Option<Vec<u32>>) {
+        for (range, support) in table.offsets.windows(2).zip(&table.supports) {
+            if let Some(set) = reduced(&table.items[range[0]..range[1]]) {
+                self.push(&set, *support);
+            }
+        }
+    }
+
+    /// Number of sets.
+    pub fn len(&self) -> usize {
+        self.supports.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.supports.is_empty()
+    }
+
+    /// Number of units, those without any item among them.
+    pub fn n_units(&self) -> usize {
+        self.n_units
+    }
+
+    /// The sets, each after all of its subsets.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Itemset<'_>> + '_ {
+        (0..self.len()).map(|at| Itemset {
+            items: &self.items[self.starts[at]..self.starts[at + 1]],
+            support: self.supports[at],
+        })
+    }
+
+    /// Names of items.
+    ///
+    /// # Panics
+    /// When there is no such item.
+    pub fn names(&self, items: &[u32]) -> Vec<&str> {
+        items
+            .iter()
+            .map(|item| self.names[*item as usize].as_str())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "itemsets_tests.rs"]
+mod tests;
