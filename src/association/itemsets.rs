@@ -5,7 +5,7 @@
 //! | [`FrequentItemsets`] | always, unless a reason speaks for another: it takes the fastest expected |
 //! | [`Eclat`] | lists and bitsets of patients; fast at any density |
 //! | [`FpGrowth`] | prefix trees; low supports on short baskets |
-//! | [`Apriori`] | level by level, as the textbook has it: to teach, and to check the others |
+//! | [`Apriori`] | level by level, as the textbook has it: to teach, and to check the others; passes all frequent sets, closed and maximal ones may be wanted as they are |
 //!
 //! All of them give the same sets in the same order at any number of threads: every set comes after all
 //! of its subsets, ranked by the supports of their items.
@@ -23,10 +23,11 @@ use std::ops::{ControlFlow, RangeInclusive};
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
+use crate::association::Itemsets;
 use crate::design::Items;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::params::Checker;
-use crate::kernel::itemset::drive::{Table, collect, count, visit};
+use crate::kernel::itemset::drive::{collect, count, visit};
 use crate::kernel::itemset::limits::{Bound, Limits};
 use crate::kernel::itemset::prepare::Baskets;
 use crate::kernel::itemset::top::top;
@@ -260,20 +261,19 @@ impl ItemsetValidParams {
     /// [`ErrorKind::Explosion`] before more sets are made than bounds allow;
     /// [`ErrorKind::FeatureNames`] for a name that is no item.
     pub fn mine(&self, items: &Items) -> Result<Itemsets> {
-        let mut found = Itemsets {
-            names: items.names().to_vec(),
-            n_units: items.n_units(),
-            starts: vec![0],
-            items: Vec::new(),
-            supports: Vec::new(),
-        };
+        let complete = self.kind == SetKind::Frequent
+            && self.lengths.0 == 1
+            && self.must_have.is_empty()
+            && self.top.is_none();
+        let (names, longest) = (items.names(), self.lengths.1);
+        let mut found = Itemsets::new(names, items.n_units(), complete, longest);
         if let Some(sets) = self.top {
             let table = top(&baskets(items), &self.settings(items)?, sets).map_err(told)?;
             found.take(&table, |set| self.reduced(items, set));
             return Ok(found);
         }
         let sets = collect(&baskets(items), &self.settings(items)?).map_err(told)?;
-        found.supports.reserve(sets.len());
+        found.reserve(sets.len());
         sets.visit(|set, support| {
             if let Some(set) = self.reduced(items, set) {
                 found.push(&set, support);
@@ -325,17 +325,6 @@ impl ItemsetValidParams {
     }
 
     fn settings(&self, items: &Items) -> Result<Settings> {
-        let find = |names: &[String]| -> Result<Vec<u32>> {
-            let find = |name: &String| {
-                items.find(name).ok_or_else(|| {
-                    Error::from(ErrorKind::FeatureNames {
-                        missing: vec![name.clone()],
-                        suggestion: None,
-                    })
-                })
-            };
-            names.iter().map(find).collect()
-        };
         let min_support = match self.least {
             Least::Count(count) => count,
             Least::Share(share) => {
@@ -360,8 +349,8 @@ impl ItemsetValidParams {
             },
             min_length: self.lengths.0,
             max_length: self.lengths.1,
-            required: find(&self.must_have)?,
-            forbidden: find(&self.must_not_have)?,
+            required: items.find_all(&self.must_have)?,
+            forbidden: items.find_all(&self.must_not_have)?,
             limits: Limits {
                 max_sets: self.most_sets,
                 max_bytes: self.most_bytes,
@@ -410,75 +399,6 @@ fn told(error: MineError) -> Error {
             },
         }
         .into(),
-    }
-}
-
-/// Itemsets with their supports; made by [`ItemsetParams::mine`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Itemsets {
-    names: Vec<String>,
-    n_units: usize,
-    starts: Vec<usize>,
-    items: Vec<u32>,
-    supports: Vec<u64>,
-}
-
-/// One itemset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Itemset<'a> {
-    /// Its items, increasing.
-    pub items: &'a [u32],
-    /// Number of units that have all of them.
-    pub support: u64,
-}
-
-impl Itemsets {
-    fn push(&mut self, set: &[u32], support: u64) {
-        self.items.extend_from_slice(set);
-        self.starts.push(self.items.len());
-        self.supports.push(support);
-    }
-
-    fn take(&mut self, table: &Table, reduced: impl Fn(&[u32]) -> Option<Vec<u32>>) {
-        for (range, support) in table.offsets.windows(2).zip(&table.supports) {
-            if let Some(set) = reduced(&table.items[range[0]..range[1]]) {
-                self.push(&set, *support);
-            }
-        }
-    }
-
-    /// Number of sets.
-    pub fn len(&self) -> usize {
-        self.supports.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.supports.is_empty()
-    }
-
-    /// Number of units, those without any item among them.
-    pub fn n_units(&self) -> usize {
-        self.n_units
-    }
-
-    /// The sets, each after all of its subsets.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Itemset<'_>> + '_ {
-        (0..self.len()).map(|at| Itemset {
-            items: &self.items[self.starts[at]..self.starts[at + 1]],
-            support: self.supports[at],
-        })
-    }
-
-    /// Names of items.
-    ///
-    /// # Panics
-    /// When there is no such item.
-    pub fn names(&self, items: &[u32]) -> Vec<&str> {
-        items
-            .iter()
-            .map(|item| self.names[*item as usize].as_str())
-            .collect()
     }
 }
 

@@ -13,33 +13,54 @@
 //! | Which of two comes first? | [`order_counts`], [`direction_test`], [`null_order_share`] |
 //! | Which drugs and events are reported together too often? | [`count_reports`], [`disproportionality`], [`information_component`], [`fit_gamma_poisson`], [`omega`] |
 
+mod confirmation;
 mod contingency;
+mod cooccurrence;
+mod covers;
 mod direction;
 mod disproportionality;
 mod expected;
 mod information;
 mod interaction;
+mod itemset_table;
 mod itemsets;
+mod measure;
+mod pair_table;
 mod permutation;
+mod rule_filter;
+mod rule_params;
+mod rule_space;
+mod rule_table;
+mod rules;
 mod shrinkage;
 mod shrinkage_fit;
 mod signals;
 mod strata;
+mod stratification;
+mod supports;
 mod testable;
 
+pub use crate::numeric::multiple::{Adjustment, adjust};
+pub use confirmation::{ConfirmParams, Confirmation, Confirmed};
 pub use contingency::{Alternative, ChiSquaredTest, HalfCorrection, PairCounts};
+pub use cooccurrence::{Cooccurrence, CooccurrenceParams, CooccurrenceValidParams};
 pub use direction::{DirectionTest, OrderCounts, direction_test, null_order_share, order_counts};
 pub use disproportionality::{Disproportionality, EvansCriteria, disproportionality};
 pub use expected::{PairNull, RecordModel, RecordModelParams, TailProbability};
 pub use information::{bcpnn, information_component};
 pub use interaction::{Interaction, InteractionCounts, omega};
+pub use itemset_table::{Itemset, Itemsets};
 pub use itemsets::{
-    Apriori, Eclat, FpGrowth, FrequentItemsets, Itemset, ItemsetParams, ItemsetValidParams,
-    Itemsets, SetKind,
+    Apriori, Eclat, FpGrowth, FrequentItemsets, ItemsetParams, ItemsetValidParams, SetKind,
 };
+pub use measure::Measure;
+pub use pair_table::{Edge, Network, Node, Pair, Pairs, RecordExpectation};
 pub use permutation::{PermutationNull, PermutationParams, westfall_young};
+pub use rule_params::{RuleParams, RuleValidParams};
+pub use rule_table::{Rule, Rules};
 pub use shrinkage::{CountCell, GammaMixture, ShrunkRatio, squash};
 pub use shrinkage_fit::{GammaPoissonFit, GammaPoissonParams, ZeroCounts, fit_gamma_poisson};
 pub use signals::{ReportCounts, ReportRows, ReportedPair, WeightedExpectation, count_reports};
 pub use strata::{MantelHaenszel, breslow_day, mantel_haenszel, mantel_haenszel_test};
+pub use stratification::{Strata, Stratified};
 pub use testable::{Attainable, Cover, Testable, Visit, tarone};

@@ -94,6 +94,8 @@ pub struct Items {
     features: Vec<Option<u32>>,
     /// Units none of whose rows knows a feature, increasing, by feature.
     unknown: Vec<Vec<u32>>,
+    /// Whether no unit has two items of a feature, by feature.
+    single: Vec<bool>,
     starts: Vec<usize>,
     members: Vec<u32>,
     first_rows: Vec<u32>,
@@ -117,7 +119,9 @@ impl Items {
         let mut ends = counts.clone();
         let mut members = vec![0; counts[units.n_units]];
         let mut unknown = Vec::with_capacity(columns.len());
+        let mut single = Vec::with_capacity(columns.len());
         for column in columns {
+            single.push(column.has.windows(2).all(|pair| pair[0].0 != pair[1].0));
             for (unit, item) in column.has {
                 let own = [item];
                 for item in own.iter().chain(&above[item as usize]) {
@@ -133,6 +137,7 @@ impl Items {
             above,
             features,
             unknown,
+            single,
             starts,
             members,
             first_rows: units.firsts,
@@ -276,6 +281,46 @@ impl Items {
             .count() as u64
     }
 
+    /// Some of the items, renumbered in their order.
+    pub(crate) fn only(&self, kept: &[bool]) -> Self {
+        let mut places = vec![None; self.n_items()];
+        let mut next = 0;
+        for (item, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
+            places[item] = Some(next);
+            next += 1;
+        }
+        let place = |item: &u32| places[*item as usize];
+        let own = |item: &usize| kept[*item];
+        let mut starts = vec![0];
+        let mut members = Vec::new();
+        for range in self.starts.windows(2) {
+            members.extend(self.members[range[0]..range[1]].iter().filter_map(place));
+            starts.push(members.len());
+        }
+        let all = || (0..self.n_items()).filter(own);
+        Self {
+            names: all().map(|item| self.names[item].clone()).collect(),
+            above: all()
+                .map(|item| self.above[item].iter().filter_map(place).collect())
+                .collect(),
+            features: all().map(|item| self.features[item]).collect(),
+            unknown: self.unknown.clone(),
+            single: self.single.clone(),
+            starts,
+            members,
+            first_rows: self.first_rows.clone(),
+        }
+    }
+
+    /// Number of units of every item.
+    pub fn supports(&self) -> Vec<u64> {
+        let mut supports = vec![0; self.names.len()];
+        for item in &self.members {
+            supports[*item as usize] += 1;
+        }
+        supports
+    }
+
     /// Where the baskets begin in [`Self::members`], and where the last one ends.
     pub(crate) fn starts(&self) -> &[usize] {
         &self.starts
@@ -283,6 +328,46 @@ impl Items {
 
     pub(crate) fn members(&self) -> &[u32] {
         &self.members
+    }
+
+    /// The feature that an item is about; `None` for items of codes and of a hierarchy.
+    pub(crate) fn feature(&self, item: u32) -> Option<usize> {
+        self.features[item as usize].map(|feature| feature as usize)
+    }
+
+    /// Number of features that items are about.
+    pub(crate) fn n_features(&self) -> usize {
+        self.unknown.len()
+    }
+
+    /// Units none of whose rows knows a feature, increasing.
+    pub(crate) fn unknown_units(&self, feature: usize) -> &[u32] {
+        &self.unknown[feature]
+    }
+
+    /// Whether no unit can have both: levels of one feature that no unit has two of.
+    pub(crate) fn exclude(&self, a: u32, b: u32) -> bool {
+        let feature = self.feature(a);
+        feature.is_some_and(|feature| self.single[feature]) && feature == self.feature(b)
+    }
+
+    /// Whether one of two items stands above the other.
+    pub(crate) fn related(&self, a: u32, b: u32) -> bool {
+        let above = |a: u32, b: u32| self.above[b as usize].binary_search(&a).is_ok();
+        above(a, b) || above(b, a)
+    }
+
+    /// The items of names.
+    ///
+    /// # Errors
+    /// [`ErrorKind::FeatureNames`] for a name that is no item.
+    pub(crate) fn find_all(&self, names: &[String]) -> Result<Vec<u32>> {
+        let missing = |name: &String| ErrorKind::FeatureNames {
+            missing: vec![name.clone()],
+            suggestion: None,
+        };
+        let find = |name: &String| self.find(name).ok_or_else(|| missing(name).into());
+        names.iter().map(find).collect()
     }
 
     /// Units of which is not known whether they have an item, increasing.

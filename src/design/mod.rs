@@ -19,6 +19,7 @@ pub mod prepare;
 pub mod profile;
 pub(crate) mod statistics;
 pub(crate) mod stored;
+mod together;
 
 pub use baskets::Items;
 pub use hierarchy::Hierarchy;

@@ -86,7 +86,8 @@ fn with_miner<J: Job>(
         settings.target == Target::Generators,
     )?;
     let mut longest = 0;
-    if settings.target == Target::Frequent {
+    // Level by level all frequent sets are passed, whichever are wanted.
+    if settings.target == Target::Frequent || settings.algorithm == Algorithm::Apriori {
         longest = probe(&data, settings, &settings.limits);
         let at_least = many(&data, settings, longest);
         if at_least > settings.limits.max_sets as f64 {
