@@ -10,8 +10,9 @@ use crate::association::covers::{Covers, by_stratum, counts, pooled};
 use crate::association::{
     Adjustment, Alternative, PairCounts, Rule, Rules, Strata, Stratified, adjust,
 };
-use crate::design::Items;
+use crate::design::{Itemizer, Items};
 use crate::error::Result;
+use crate::estimator::Rows;
 use crate::estimator::params::Checker;
 use crate::numeric::parallel::map_chunks;
 use crate::numeric::special::{normal_upper, normal_upper_quantile};
@@ -175,6 +176,28 @@ impl Rules {
             rules: found,
             n_untested: self.len() - tested,
         })
+    }
+
+    /// As [`Self::confirm`], in rows whose items only this test may see: the sealed side of a split.
+    ///
+    /// `strata` makes items of what strata are of (age bands, sex): units with the same of them are
+    /// compared.
+    ///
+    /// # Errors
+    /// As [`Self::confirm`] and
+    /// [`Itemizer::items`](crate::design::Itemizer::items).
+    pub fn confirm_in<R: Rows>(
+        &self,
+        itemizer: &Itemizer,
+        rows: &R,
+        strata: Option<&Itemizer>,
+        params: &ConfirmParams,
+    ) -> Result<Confirmation> {
+        let strata = match strata {
+            Some(strata) => Some(Strata::of_items(&strata.items_of(rows)?)),
+            None => None,
+        };
+        self.confirm(&itemizer.items_of(rows)?, strata.as_ref(), params)
     }
 
     /// How many of the first rules promise the most confirmations, were their effects as large as

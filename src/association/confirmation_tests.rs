@@ -68,7 +68,12 @@ fn untested_rules_are_counted() {
     let adaptive = rules
         .confirm(&others, None, &ConfirmParams::default())
         .unwrap();
-    assert!(adaptive.n_untested > 0 && adaptive.rules.len() < 50);
+    let tested = adaptive.rules.len();
+    assert!(
+        adaptive.n_untested > 0 && (1..200).contains(&tested),
+        "{tested} of {}",
+        rules.len()
+    );
     assert_eq!(adaptive.rules.len() + adaptive.n_untested, rules.len());
     let params = ConfirmParams {
         adaptive: false,

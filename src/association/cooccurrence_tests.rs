@@ -41,13 +41,13 @@ fn counts_are_those_of_a_plain_count() {
         let expected = PairCounts::new(150, count(&a), count(&b), count(&|u| a(u) && b(u)));
         assert_eq!(pair.counts, expected.unwrap());
     }
+    let mut differ = 0;
     for pair in plain.iter() {
         assert_eq!(pair.p, pair.counts.fisher_p(Alternative::Greater));
-        let same = within
-            .iter()
-            .find(|other| (other.a, other.b) == (pair.a, pair.b));
-        assert_ne!(same.unwrap().p, pair.p);
+        let same = |other: &&Pair| (other.a, other.b) == (pair.a, pair.b);
+        differ += usize::from(within.iter().find(same).unwrap().p != pair.p);
     }
+    assert!(differ > 10);
     assert!(plain.iter().map(|pair| pair.p).is_sorted());
 }
 
@@ -96,12 +96,8 @@ fn long_records_are_no_comorbidity() {
         .unwrap();
     assert!(honest.is_empty(), "{honest}");
     let shown = all().record_lengths(true).find(&items).unwrap();
-    let records = shown.iter().map(|pair| pair.records.unwrap());
-    assert!(
-        records
-            .clone()
-            .all(|records| records.adjusted_lift.unwrap() < 1.5)
-    );
+    let lift = |pair: &Pair| pair.records.unwrap().adjusted_lift.unwrap();
+    assert!(shown.iter().all(|pair| lift(pair) < 1.5));
     assert!(shown.iter().all(|pair| pair.p >= pair.records.unwrap().p));
 }
 

@@ -19,11 +19,13 @@
 //! doi:10.1145/335191.335372; Uno, Kiyomi and Arimura (2004, FIMI).
 
 use std::ops::{ControlFlow, RangeInclusive};
+use std::time::Duration;
 
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
 use crate::association::Itemsets;
+use crate::association::itemset_choice::least_count;
 use crate::design::Items;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::params::Checker;
@@ -51,7 +53,7 @@ pub enum SetKind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-enum Method {
+pub(super) enum Method {
     Auto,
     Apriori,
     FpGrowth,
@@ -59,7 +61,7 @@ enum Method {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-enum Least {
+pub(super) enum Least {
     Share(f64),
     Count(u64),
 }
@@ -68,15 +70,16 @@ enum Least {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ItemsetValidParams {
-    method: Method,
-    kind: SetKind,
-    least: Least,
-    lengths: (usize, usize),
-    must_have: Vec<String>,
-    must_not_have: Vec<String>,
-    top: Option<usize>,
-    most_sets: u64,
-    most_bytes: u64,
+    pub(super) method: Method,
+    pub(super) kind: SetKind,
+    pub(super) least: Least,
+    pub(super) lengths: (usize, usize),
+    pub(super) must_have: Vec<String>,
+    pub(super) must_not_have: Vec<String>,
+    pub(super) top: Option<usize>,
+    pub(super) most_sets: u64,
+    pub(super) most_bytes: u64,
+    pub(super) most_seconds: Option<f64>,
 }
 
 /// Settings of a search for itemsets.
@@ -148,6 +151,7 @@ impl ItemsetParams {
             top: None,
             most_sets: limits.max_sets,
             most_bytes: limits.max_bytes,
+            most_seconds: None,
         })
     }
 
@@ -208,6 +212,21 @@ impl ItemsetParams {
         self
     }
 
+    /// Sets the bytes that kept sets may take before the search ends in an error; 4 GB by default.
+    #[must_use]
+    pub fn most_bytes(mut self, bytes: u64) -> Self {
+        self.0.most_bytes = bytes;
+        self
+    }
+
+    /// Sets the seconds after which the search ends in an error; none by default. What such a search
+    /// gives is the same as ever, but whether it gives anything hangs on the machine.
+    #[must_use]
+    pub fn most_seconds(mut self, seconds: f64) -> Self {
+        self.0.most_seconds = Some(seconds);
+        self
+    }
+
     /// Checks the settings and searches: see [`ItemsetValidParams::mine`].
     ///
     /// # Errors
@@ -240,6 +259,10 @@ impl ParamGuard for ItemsetParams {
             first,
             "from 1, the first not above the last",
         )?;
+        if let Some(seconds) = self.0.most_seconds {
+            let sound = (0.0..=1e9).contains(&seconds);
+            checker.require(sound, "most_seconds", seconds, "from 0 to 1e9")?;
+        }
         if let Some(sets) = self.0.top {
             checker.require(sets > 0, "top", sets, ">= 1")?;
         }
@@ -267,15 +290,23 @@ impl ItemsetValidParams {
             && self.top.is_none();
         let (names, longest) = (items.names(), self.lengths.1);
         let mut found = Itemsets::new(names, items.n_units(), complete, longest);
+        if let Some(sets) = self.top.filter(|_| layered(items)) {
+            // What stands above others takes no place among the first.
+            let support = |_: &[u32], support: u64| Some(support as f64);
+            for (_, support, set) in self.best(items, sets, support)? {
+                found.push(&set, support);
+            }
+            return Ok(found);
+        }
         if let Some(sets) = self.top {
             let table = top(&baskets(items), &self.settings(items)?, sets).map_err(told)?;
-            found.take(&table, |set| self.reduced(items, set));
+            found.take(&table, |set| self.reduced(|item| items.above(item), set));
             return Ok(found);
         }
         let sets = collect(&baskets(items), &self.settings(items)?).map_err(told)?;
         found.reserve(sets.len());
         sets.visit(|set, support| {
-            if let Some(set) = self.reduced(items, set) {
+            if let Some(set) = self.reduced(|item| items.above(item), set) {
                 found.push(&set, support);
             }
             true
@@ -292,10 +323,11 @@ impl ItemsetValidParams {
         items: &Items,
         mut visitor: impl FnMut(&[u32], u64) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut hand_over = |set: &[u32], support: u64| match self.reduced(items, set) {
-            Some(set) => visitor(&set, support).is_continue(),
-            None => true,
-        };
+        let mut hand_over =
+            |set: &[u32], support: u64| match self.reduced(|item| items.above(item), set) {
+                Some(set) => visitor(&set, support).is_continue(),
+                None => true,
+            };
         visit(&baskets(items), &self.settings(items)?, &mut hand_over).map_err(told)
     }
 
@@ -304,8 +336,7 @@ impl ItemsetValidParams {
     /// # Errors
     /// As [`Self::mine`].
     pub fn count(&self, items: &Items) -> Result<Vec<u64>> {
-        let layered = (0..items.n_items() as u32).any(|item| !items.above(item).is_empty());
-        let mut counts = if layered {
+        let mut counts = if layered(items) {
             let mut counts = Vec::new();
             self.visit(items, |set, _| {
                 if counts.len() <= set.len() {
@@ -325,15 +356,7 @@ impl ItemsetValidParams {
     }
 
     fn settings(&self, items: &Items) -> Result<Settings> {
-        let min_support = match self.least {
-            Least::Count(count) => count,
-            Least::Share(share) => {
-                let exact = share * items.n_units() as f64;
-                let near = exact.round();
-                let whole = (exact - near).abs() <= 1e-9 * near.max(1.0);
-                (if whole { near } else { exact.ceil() }).max(1.0) as u64
-            }
-        };
+        let min_support = least_count(self, items.n_units() as u64);
         Ok(Settings {
             target: match self.kind {
                 SetKind::Frequent => Target::Frequent,
@@ -354,27 +377,16 @@ impl ItemsetValidParams {
             limits: Limits {
                 max_sets: self.most_sets,
                 max_bytes: self.most_bytes,
-                max_time: None,
+                max_time: self.most_seconds.map(Duration::from_secs_f64),
             },
             ..Settings::new(min_support)
         })
     }
+}
 
-    /// Increasing items, without what stands above others; `None` where that makes a set redundant.
-    fn reduced(&self, items: &Items, set: &[u32]) -> Option<Vec<u32>> {
-        let mut own = set.to_vec();
-        own.sort_unstable();
-        let stands_above = |item: &u32| {
-            set.iter()
-                .any(|other| items.above(*other).binary_search(item).is_ok())
-        };
-        match self.kind {
-            SetKind::Frequent | SetKind::Generator if own.iter().any(stands_above) => return None,
-            SetKind::Frequent | SetKind::Generator => {}
-            SetKind::Closed | SetKind::Maximal => own.retain(|item| !stands_above(item)),
-        }
-        Some(own)
-    }
+/// Whether any item stands above another.
+fn layered(items: &Items) -> bool {
+    (0..items.n_items() as u32).any(|item| !items.above(item).is_empty())
 }
 
 fn baskets(items: &Items) -> Baskets<'_> {

@@ -16,16 +16,19 @@
 mod confirmation;
 mod contingency;
 mod cooccurrence;
+mod cover_search;
 mod covers;
 mod direction;
 mod disproportionality;
 mod expected;
 mod information;
 mod interaction;
+mod itemset_choice;
 mod itemset_table;
 mod itemsets;
 mod measure;
 mod pair_table;
+mod partition;
 mod permutation;
 mod rule_filter;
 mod rule_params;
@@ -35,6 +38,7 @@ mod rules;
 mod shrinkage;
 mod shrinkage_fit;
 mod signals;
+mod significant;
 mod strata;
 mod stratification;
 mod supports;
@@ -49,18 +53,23 @@ pub use disproportionality::{Disproportionality, EvansCriteria, disproportionali
 pub use expected::{PairNull, RecordModel, RecordModelParams, TailProbability};
 pub use information::{bcpnn, information_component};
 pub use interaction::{Interaction, InteractionCounts, omega};
+pub use itemset_choice::SetMeasure;
 pub use itemset_table::{Itemset, Itemsets};
 pub use itemsets::{
     Apriori, Eclat, FpGrowth, FrequentItemsets, ItemsetParams, ItemsetValidParams, SetKind,
 };
 pub use measure::Measure;
 pub use pair_table::{Edge, Network, Node, Pair, Pairs, RecordExpectation};
+pub use partition::{ItemsetPartial, ItemsetQuestion, ItemsetRounds, ItemsetState};
 pub use permutation::{PermutationNull, PermutationParams, westfall_young};
 pub use rule_params::{RuleParams, RuleValidParams};
 pub use rule_table::{Rule, Rules};
 pub use shrinkage::{CountCell, GammaMixture, ShrunkRatio, squash};
 pub use shrinkage_fit::{GammaPoissonFit, GammaPoissonParams, ZeroCounts, fit_gamma_poisson};
 pub use signals::{ReportCounts, ReportRows, ReportedPair, WeightedExpectation, count_reports};
+pub use significant::{
+    SignificantItemset, SignificantItemsets, SignificantParams, SignificantValidParams,
+};
 pub use strata::{MantelHaenszel, breslow_day, mantel_haenszel, mantel_haenszel_test};
 pub use stratification::{Strata, Stratified};
 pub use testable::{Attainable, Cover, Testable, Visit, tarone};

@@ -4,6 +4,7 @@
 //!   feature                  items
 //!   flag, count              the name, where it is above zero
 //!   category, ordinal        "name = level", one a level
+//!   columns of codes         "name code", one a code, whichever of the columns it stands in
 //!   number                   intervals: "name <= 40", "40 < name <= 65", "name > 65"
 //!   an item of a hierarchy   also all that stands above it
 //! ```
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::design::align::{Reader, align, cut_sparse, refuse_infinite, schema_of};
 use crate::design::baskets::{Feature as Column, Items, Sorted};
 use crate::design::hierarchy::Hierarchy;
+use crate::design::item_rule::Rule;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::input::RowsAccess;
 use crate::estimator::{Rows, RowsSource, TrainingRows};
@@ -77,6 +79,9 @@ pub struct ItemParams {
     unit: Unit,
     cuts: BTreeMap<String, Cut>,
     others: usize,
+    /// Columns of one list of codes, by column: the name of the list.
+    pools: BTreeMap<String, String>,
+    only: BTreeSet<String>,
     left_out: BTreeSet<String>,
     left_out_levels: BTreeSet<(String, String)>,
     hierarchy: Hierarchy,
@@ -88,6 +93,8 @@ impl Default for ItemParams {
             unit: Unit::Patient,
             cuts: BTreeMap::new(),
             others: 4,
+            pools: BTreeMap::new(),
+            only: BTreeSet::new(),
             left_out: BTreeSet::new(),
             left_out_levels: BTreeSet::new(),
             hierarchy: Hierarchy::default(),
@@ -133,6 +140,45 @@ impl ItemParams {
         self
     }
 
+    /// Reads columns as one list of codes (first, second, third diagnosis): an item is a code, whichever
+    /// column it stands in, and an empty place is no code rather than an unknown one.
+    ///
+    /// ```
+    /// use galen::design::ItemParams;
+    /// use galen::matrix::{Column, Feature, PatientMatrix};
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// let codes = |of: [Option<&str>; 2]| Column::categorical(of.map(|code| code.map(String::from)));
+    /// let rows = PatientMatrix::from_columns([("age", vec![61.0, 58.0])])?
+    ///     .with_column(Feature::category("first"), codes([Some("I10"), Some("E11")]))?
+    ///     .with_column(Feature::category("second"), codes([Some("E11"), None]))?
+    ///     .without(&["age"])?;
+    /// let items = ItemParams::default().codes("diagnosis", ["first", "second"]).learn(&rows)?.items(&rows)?;
+    /// assert_eq!(items.names(), ["diagnosis E11", "diagnosis I10"]);
+    /// assert_eq!(items.supports(), [2, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn codes<S: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        columns: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let name = name.into();
+        for column in columns {
+            self.pools.insert(column.into(), name.clone());
+        }
+        self
+    }
+
+    /// Makes items of these features only.
+    #[must_use]
+    pub fn only<S: Into<String>>(mut self, features: impl IntoIterator<Item = S>) -> Self {
+        self.only.extend(features.into_iter().map(Into::into));
+        self
+    }
+
     /// Makes no items of a feature.
     #[must_use]
     pub fn leave_out(mut self, feature: impl Into<String>) -> Self {
@@ -167,9 +213,21 @@ impl ItemParams {
         if self.others == 0 {
             return refuse("other_numbers", "0".into(), ">= 1");
         }
-        let named = self.cuts.keys().chain(&self.left_out);
+        let named = self
+            .cuts
+            .keys()
+            .chain(&self.left_out)
+            .chain(self.pools.keys());
         for name in named.chain(self.left_out_levels.iter().map(|(name, _)| name)) {
             schema.find(name)?;
+        }
+        for name in self.pools.keys() {
+            if !schema.features()[schema.find(name)?]
+                .kind()
+                .is_categorical()
+            {
+                return refuse("codes", format!("`{name}`"), "columns of categories");
+            }
         }
         for (name, cut) in &self.cuts {
             let of = |text: &str| format!("{text} for `{name}`");
@@ -209,6 +267,7 @@ impl ItemParams {
             .features()
             .iter()
             .filter(|f| !self.left_out.contains(f.name()))
+            .filter(|f| self.only.is_empty() || self.only.contains(f.name()))
             .cloned()
             .collect();
         let schema = Schema::new(kept)?;
@@ -224,7 +283,7 @@ impl ItemParams {
             unit: self.unit,
             rules: learnt.into_iter().collect::<Result<_>>()?,
             names: Vec::new(),
-            firsts: Vec::new(),
+            ids: Vec::new(),
             above: Vec::new(),
         };
         itemizer.name(&self.hierarchy);
@@ -249,7 +308,14 @@ impl ItemParams {
             let kept = levels
                 .map(|(level, _)| level.clone())
                 .filter(|level| !left_out(level));
-            return Ok(Rule::Levels(kept.collect()));
+            let mut kept: Vec<String> = kept.collect();
+            return Ok(match self.pools.get(name) {
+                Some(pool) => {
+                    kept.sort();
+                    Rule::Codes(pool.clone(), kept)
+                }
+                None => Rule::Levels(kept),
+            });
         }
         let cut = match (self.cuts.get(name), feature.kind()) {
             (None, FeatureKind::Flag | FeatureKind::Count) => return Ok(Rule::Present),
@@ -277,60 +343,6 @@ impl ItemParams {
     }
 }
 
-/// How values of a feature become items.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum Rule {
-    Present,
-    Levels(Vec<String>),
-    Cuts(Vec<f64>),
-    Range(f64, f64),
-}
-
-impl Rule {
-    fn names(&self, feature: &Feature) -> Vec<String> {
-        let name = feature.name();
-        let unit = feature
-            .unit_name()
-            .map(|unit| format!(" {unit}"))
-            .unwrap_or_default();
-        match self {
-            Self::Present => vec![name.into()],
-            Self::Levels(levels) => levels
-                .iter()
-                .map(|level| format!("{name} = {level}"))
-                .collect(),
-            Self::Range(low, high) => vec![
-                format!("{name} < {low}{unit}"),
-                format!("{low} <= {name} <= {high}{unit}"),
-                format!("{name} > {high}{unit}"),
-            ],
-            Self::Cuts(ends) => match (ends.first(), ends.last()) {
-                (Some(first), Some(last)) => {
-                    let between = ends
-                        .windows(2)
-                        .map(|pair| format!("{} < {name} <= {}{unit}", pair[0], pair[1]));
-                    let lowest = std::iter::once(format!("{name} <= {first}{unit}"));
-                    lowest
-                        .chain(between)
-                        .chain([format!("{name} > {last}{unit}")])
-                        .collect()
-                }
-                _ => vec![format!("{name} known")],
-            },
-        }
-    }
-
-    /// The item of a number that is not missing.
-    fn of_number(&self, value: f64) -> Option<u32> {
-        match self {
-            Self::Present => (value > 0.0).then_some(0),
-            Self::Levels(_) => None,
-            Self::Cuts(ends) => Some(ends.partition_point(|end| *end < value) as u32),
-            Self::Range(low, high) => Some(u32::from(value >= *low) + u32::from(value > *high)),
-        }
-    }
-}
-
 /// What an item of new rows is; made by [`ItemParams::learn`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -339,8 +351,8 @@ pub struct Itemizer {
     unit: Unit,
     rules: Vec<Rule>,
     names: Vec<String>,
-    /// The first item of every feature.
-    firsts: Vec<u32>,
+    /// The items of every feature; columns of one list of codes share them.
+    ids: Vec<Vec<u32>>,
     /// Items above every item, increasing.
     above: Vec<Vec<u32>>,
 }
@@ -352,13 +364,22 @@ impl Itemizer {
     }
 
     fn name(&mut self, hierarchy: &Hierarchy) {
-        for (rule, feature) in self.rules.iter().zip(self.schema.features()) {
-            self.firsts.push(self.names.len() as u32);
-            self.names.extend(rule.names(feature));
-        }
         let mut known: BTreeMap<String, u32> = BTreeMap::new();
-        for (item, name) in self.names.iter().enumerate() {
-            known.entry(name.clone()).or_insert(item as u32);
+        for (rule, feature) in self.rules.iter().zip(self.schema.features()) {
+            let mut ids = Vec::new();
+            for name in rule.names(feature) {
+                let next = self.names.len() as u32;
+                let item = match (rule, known.get(&name)) {
+                    (Rule::Codes(..), Some(item)) => *item,
+                    _ => {
+                        self.names.push(name.clone());
+                        known.entry(name).or_insert(next);
+                        next
+                    }
+                };
+                ids.push(item);
+            }
+            self.ids.push(ids);
         }
         let own = self.names.len();
         for item in 0..own {
@@ -391,7 +412,12 @@ impl Itemizer {
     /// # Errors
     /// [`ErrorKind::FeatureNames`], [`ErrorKind::FeatureMismatch`]; [`ErrorKind::NonFinite`] for an
     /// infinity.
-    pub fn items<R: Rows>(&self, rows: &R) -> Result<Items> {
+    pub fn items<R: TrainingRows>(&self, rows: &R) -> Result<Items> {
+        self.items_of(rows)
+    }
+
+    /// The items of any rows, sealed ones too: never handed to a caller.
+    pub(crate) fn items_of<R: Rows>(&self, rows: &R) -> Result<Items> {
         let source = rows.source();
         let owned = cut_sparse(source);
         let read = owned.as_ref().map_or(source, RowsSource::Matrix);
@@ -415,10 +441,12 @@ impl Itemizer {
     /// The feature of every item that has one.
     fn feature_of_items(&self) -> Vec<Option<u32>> {
         let mut features = vec![None; self.names.len()];
-        for (feature, rule) in self.rules.iter().enumerate() {
-            let first = self.firsts[feature] as usize;
-            let n = rule.names(&self.schema.features()[feature]).len();
-            features[first..first + n].fill(Some(feature as u32));
+        for (feature, (rule, ids)) in self.rules.iter().zip(&self.ids).enumerate() {
+            if !matches!(rule, Rule::Codes(..)) {
+                for item in ids {
+                    features[*item as usize] = Some(feature as u32);
+                }
+            }
         }
         features
     }
@@ -439,13 +467,9 @@ impl Itemizer {
         n_rows: usize,
         units: &Sorted,
     ) -> Result<Column> {
-        let (rule, feature, first) = (
-            &self.rules[at],
-            &self.schema.features()[at],
-            self.firsts[at],
-        );
+        let (rule, feature, ids) = (&self.rules[at], &self.schema.features()[at], &self.ids[at]);
         let mut found = Column::default();
-        if let Rule::Levels(levels) = rule {
+        if let Rule::Levels(levels) | Rule::Codes(_, levels) = rule {
             let Reader::View(view) = reader else {
                 return Ok(found);
             };
@@ -463,12 +487,8 @@ impl Itemizer {
             view.fill_codes(0, &mut codes);
             for (row, code) in codes.into_iter().enumerate() {
                 let item = table.get(code as usize).copied().flatten();
-                found.see(
-                    units,
-                    row,
-                    item.map(|item| first + item),
-                    code == MISSING_CODE,
-                );
+                let unknown = code == MISSING_CODE && matches!(rule, Rule::Levels(_));
+                found.see(units, row, item.map(|item| ids[item as usize]), unknown);
             }
             found.end(units);
             return Ok(found);
@@ -478,7 +498,7 @@ impl Itemizer {
         {
             // Sparse columns hold no missing values and no infinities.
             for (row, _) in rows.iter().zip(values).filter(|(_, value)| **value > 0.0) {
-                found.see(units, *row as usize, Some(first), false);
+                found.see(units, *row as usize, Some(ids[0]), false);
             }
             found.end(units);
             return Ok(found);
@@ -492,7 +512,12 @@ impl Itemizer {
             } else {
                 rule.of_number(value)
             };
-            found.see(units, row, item.map(|item| first + item), value.is_nan());
+            found.see(
+                units,
+                row,
+                item.map(|item| ids[item as usize]),
+                value.is_nan(),
+            );
         }
         found.end(units);
         Ok(found)

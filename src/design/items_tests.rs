@@ -127,7 +127,7 @@ fn what_stands_above_comes_along_once() {
 
 #[test]
 fn sparse_columns_have_the_items_of_dense_ones() {
-    let entries = vec![(1, 1.0), (3, -1.0), (4, 2.0), (5, 1.0)];
+    let entries = vec![(1, 1.0), (4, 2.0), (5, 1.0)];
     let mut dense = vec![0.0; 6];
     for (row, value) in &entries {
         dense[*row] = *value;
@@ -184,4 +184,55 @@ fn a_constant_and_an_empty_number_have_no_cuts() {
     assert_eq!(items.names(), ["k known", "e known"]);
     assert_eq!((items.support(0), items.support(1)), (4, 0));
     assert_eq!(items.unknown(1).len(), 4);
+}
+
+#[test]
+fn columns_of_codes_share_their_items() {
+    let column = |codes: [&str; 4]| {
+        let code = |code: &str| (!code.is_empty()).then(|| code.to_string());
+        Column::categorical(codes.map(code))
+    };
+    let rows = PatientMatrix::from_columns([("x", vec![1.0; 4])])
+        .unwrap()
+        .with_column(
+            Feature::category("first"),
+            column(["I10", "E11", "", "J45"]),
+        )
+        .unwrap()
+        .with_column(
+            Feature::category("second"),
+            column(["E11", "E11", "I10", "none"]),
+        )
+        .unwrap();
+    let above = Hierarchy::new([("diagnosis E11", "endocrine")]).unwrap();
+    let itemizer = ItemParams::default()
+        .leave_out("x")
+        .codes("diagnosis", ["first", "second"])
+        .leave_out_level("second", "none")
+        .hierarchy(above)
+        .learn(&rows)
+        .unwrap();
+    let items = itemizer.items(&rows).unwrap();
+    assert_eq!(
+        items.names(),
+        [
+            "diagnosis E11",
+            "diagnosis I10",
+            "diagnosis J45",
+            "endocrine"
+        ]
+    );
+    assert_eq!(items.supports(), [2, 2, 1, 2]);
+    assert!((0..4).all(|item| items.unknown(item).is_empty()));
+    assert_eq!(items.basket(0).collect::<Vec<_>>(), [0, 1, 3]);
+    // Two codes of one list may come together.
+    assert!(!items.exclude(0, 1));
+    let wrong = ItemParams::default().codes("diagnosis", ["x"]).learn(&rows);
+    assert!(wrong.unwrap_err().to_string().contains("categories"));
+    assert!(
+        ItemParams::default()
+            .codes("diagnosis", ["third"])
+            .learn(&rows)
+            .is_err()
+    );
 }

@@ -11,6 +11,7 @@ pub(crate) mod encode;
 pub(crate) mod fills;
 pub(crate) mod held;
 pub mod hierarchy;
+mod item_rule;
 pub mod items;
 pub(crate) mod learn;
 pub(crate) mod listed;

@@ -39,9 +39,30 @@ impl Items {
                 groups.entry(alike).or_default().push(item as u32);
             }
         }
-        let mut groups: Vec<Vec<u32>> = groups.into_values().filter(|group| group.len() > 1).collect();
+        let mut groups: Vec<Vec<u32>> = groups
+            .into_values()
+            .filter(|group| group.len() > 1)
+            .collect();
         groups.sort();
         groups
+    }
+
+    /// The items whose names are wanted, renumbered in their order.
+    ///
+    /// ```
+    /// use galen::design::Items;
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// let items = Items::from_pairs(2, [(0, "E11"), (0, "I10"), (1, "I10")], &Default::default())?;
+    /// let heart = items.keep(|name| name.starts_with('I'));
+    /// assert_eq!((heart.names(), heart.supports()), (&["I10".to_string()][..], vec![2]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn keep(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let kept: Vec<bool> = self.names().iter().map(|name| wanted(name)).collect();
+        self.only(&kept)
     }
 
     /// The items with one of each group of [`together`](Self::together), the first, and the groups by
@@ -66,7 +87,8 @@ mod tests {
 
     #[test]
     fn groups_are_reported_and_the_rest_renumbered() {
-        let above = Hierarchy::new([("E11", "endocrine"), ("I10", "heart"), ("I50", "heart")]).unwrap();
+        let above =
+            Hierarchy::new([("E11", "endocrine"), ("I10", "heart"), ("I50", "heart")]).unwrap();
         let mut pairs = Vec::new();
         for unit in 0..30 {
             pairs.extend((unit % 2 == 0).then_some((unit, "E11")));
@@ -84,10 +106,15 @@ mod tests {
         assert!(rest.above(0).is_empty());
         for unit in 0..30 {
             let names = |items: &Items| -> Vec<String> {
-                items.basket(unit).map(|item| items.name(item).into()).collect()
+                items
+                    .basket(unit)
+                    .map(|item| items.name(item).into())
+                    .collect()
             };
             let all = names(&items).into_iter();
-            let expected: Vec<String> = all.filter(|n| n != "endocrine" && n != "metformin").collect();
+            let expected: Vec<String> = all
+                .filter(|n| n != "endocrine" && n != "metformin")
+                .collect();
             assert_eq!(names(&rest), expected);
         }
         assert!(rest.together().is_empty());
@@ -102,7 +129,9 @@ mod tests {
             ("c", vec![1.0, 0.0, 0.0]),
         ])
         .unwrap();
-        let params = ["a", "b", "c"].into_iter().fold(ItemParams::default(), |p, n| p.cuts(n, [0.5]));
+        let params = ["a", "b", "c"]
+            .into_iter()
+            .fold(ItemParams::default(), |p, n| p.cuts(n, [0.5]));
         let items = params.learn(&rows).unwrap().items(&rows).unwrap();
         let (rest, groups) = items.collapsed();
         assert_eq!(groups, [["a <= 0.5", "c <= 0.5"], ["a > 0.5", "c > 0.5"]]);
