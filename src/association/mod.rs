@@ -11,7 +11,7 @@
 //! | And given that some patients have long records? | [`RecordModel`] |
 //! | Which of all itemsets can be significant, and at what level? | [`tarone`], [`westfall_young`] |
 //! | Which of two comes first? | [`order_counts`], [`direction_test`], [`null_order_share`] |
-//! | Which drugs and events are reported together too often? | [`count_reports`], [`disproportionality`], [`information_component`], [`fit_gamma_poisson`], [`omega`] |
+//! | Which drugs and events are reported together too often? | [`SafetySignals`]; its parts [`count_reports`], [`disproportionality`], [`information_component`], [`fit_gamma_poisson`], [`omega`] |
 
 mod contingency;
 mod direction;
@@ -21,6 +21,10 @@ mod information;
 mod interaction;
 mod itemsets;
 mod permutation;
+mod safety;
+mod safety_interactions;
+mod safety_reports;
+mod safety_show;
 mod shrinkage;
 mod shrinkage_fit;
 mod signals;
@@ -38,6 +42,11 @@ pub use itemsets::{
     Itemsets, SetKind,
 };
 pub use permutation::{PermutationNull, PermutationParams, westfall_young};
+pub use safety::{
+    SafetyParams, SafetySignals, SafetyValidParams, Signal, SignalMeasure, Signals, Verdicts,
+};
+pub use safety_interactions::{DrugInteraction, DrugInteractions};
+pub use safety_reports::Reports;
 pub use shrinkage::{CountCell, GammaMixture, ShrunkRatio, squash};
 pub use shrinkage_fit::{GammaPoissonFit, GammaPoissonParams, ZeroCounts, fit_gamma_poisson};
 pub use signals::{ReportCounts, ReportRows, ReportedPair, WeightedExpectation, count_reports};
