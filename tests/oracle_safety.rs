@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use galen::association::{
     CountCell, EvansCriteria, GammaMixture, GammaPoissonFit, GammaPoissonParams, InteractionCounts,
-    ReportCounts, ReportRows, ZeroCounts, bcpnn, count_reports, disproportionality,
-    fit_gamma_poisson, information_component, omega, squash,
+    ReportCounts, ReportRows, Reports, SafetySignals, SignalMeasure, ZeroCounts, bcpnn,
+    count_reports, disproportionality, fit_gamma_poisson, information_component, omega, squash,
 };
 use serde_json::Value;
 
@@ -23,22 +23,27 @@ fn expected() -> &'static Value {
     })
 }
 
+/// Report, drug, event, stratum of every row.
+fn columns() -> [Vec<u32>; 4] {
+    let file = std::fs::File::open(format!("{FOLDER}/input.csv.gz")).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .unwrap();
+    let mut columns = [const { Vec::new() }; 4];
+    for line in text.lines().skip(1) {
+        for (column, cell) in columns.iter_mut().zip(line.split(',')) {
+            column.push(cell.parse::<u32>().unwrap());
+        }
+    }
+    columns
+}
+
 /// Counts without and with strata.
 fn counts() -> &'static [ReportCounts; 2] {
     static ALL: OnceLock<[ReportCounts; 2]> = OnceLock::new();
     ALL.get_or_init(|| {
-        let file = std::fs::File::open(format!("{FOLDER}/input.csv.gz")).unwrap();
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(file)
-            .read_to_string(&mut text)
-            .unwrap();
-        let mut columns = [const { Vec::new() }; 4];
-        for line in text.lines().skip(1) {
-            for (column, cell) in columns.iter_mut().zip(line.split(',')) {
-                column.push(cell.parse::<u32>().unwrap());
-            }
-        }
-        let [report, drug, event, stratum] = &columns;
+        let [report, drug, event, stratum] = &columns();
         [None, Some(&stratum[..])].map(|stratum| {
             count_reports(ReportRows {
                 report,
@@ -312,4 +317,54 @@ fn interactions_as_r() {
         near(found.omega.upper, &row[11], 1e-10);
         near(found.normal_lower, &row[12], 1e-11);
     }
+}
+
+/// The front door finds what its parts find, at any number of threads.
+#[test]
+fn safety_signals_as_r() {
+    let all = expected();
+    let columns = columns();
+    let [report, drug, event, stratum] = &columns;
+    let names = |column: &[u32]| -> Vec<String> {
+        let codes = 0..=*column.iter().max().unwrap();
+        codes.map(|code| format!("{code:04}")).collect()
+    };
+    let reports = |stratum| {
+        let rows = ReportRows {
+            report,
+            drug,
+            event,
+            stratum,
+        };
+        Reports::from_codes(rows, &names(drug), &names(event)).unwrap()
+    };
+    let (plain, stratified) = (reports(None), reports(Some(&stratum[..])));
+    let params = SafetySignals::params()
+        .min_reports(1)
+        .known_prior(published_prior(&all["theta"]));
+    let found = params.find(&plain).unwrap();
+    assert_eq!((found.n_reports, found.n_pairs), (3_356, 17_189));
+    assert_eq!(all["n_signals"], found.n_found_by(SignalMeasure::Prr));
+    assert_eq!(all["n_eb05_above_2"], found.n_found_by(SignalMeasure::Ebgm));
+    let scores = found.signals.iter().map(|signal| signal.ebgm.unwrap());
+    near(
+        scores.map(|score| score.eb05).sum(),
+        &all["sums"]["eb05"],
+        1e-9,
+    );
+    let fitted = SafetySignals::params().min_reports(1);
+    let with_threads = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| {
+            (
+                fitted.find(&stratified).unwrap(),
+                fitted.clone().min_reports(3).interactions(&plain).unwrap(),
+            )
+        })
+    };
+    let (found, interactions) = with_threads(1);
+    assert_eq!(all["n_ic025_above_0"], found.n_found_by(SignalMeasure::Ic));
+    same_fit(&found.fit.unwrap(), &all["fits"]["stratified"], 1e-4);
+    assert!(interactions.n_tested > 10, "{interactions}");
+    assert_eq!(with_threads(3), (found, interactions));
 }

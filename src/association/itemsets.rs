@@ -331,6 +331,20 @@ impl ItemsetValidParams {
         visit(&baskets(items), &self.settings(items)?, &mut hand_over).map_err(told)
     }
 
+    /// As [`Self::visit`], sets with what stands above their items among them.
+    pub(super) fn visit_all(
+        &self,
+        items: &Items,
+        mut visitor: impl FnMut(&[u32], u64) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut hand_over = |set: &[u32], support: u64| {
+            let mut own = set.to_vec();
+            own.sort_unstable();
+            visitor(&own, support).is_continue()
+        };
+        visit(&baskets(items), &self.settings(items)?, &mut hand_over).map_err(told)
+    }
+
     /// Number of sets by length: position 0 counts those of one item.
     ///
     /// # Errors

@@ -5,11 +5,31 @@
 //!
 //! | question | here |
 //! |---|---|
-//! | Which items come together? | [`FrequentItemsets`]; [`Eclat`], [`FpGrowth`], [`Apriori`] |
-//! | How strong is one pair, one rule, and is it chance? | [`PairCounts`] |
+//! | Which items come together? | [`FrequentItemsets`]; [`Eclat`], [`FpGrowth`], [`Apriori`]; [`ItemsetRounds`] over shards |
+//! | Who has A, what does he often have, or surprisingly rarely? | [`Rules`] |
+//! | Which pairs are beyond chance, age, sex, long records? | [`Cooccurrence`], as a graph [`Network`] |
+//! | Which itemsets of any size come with a class? | [`SignificantItemsets`] |
+//! | Do rules hold in other patients? | [`Rules::confirm`], [`Rules::confirm_in`] |
+//! | Which drugs and events are reported together too often? | [`SafetySignals`] |
+//!
+//! How sure one may be is a choice:
+//!
+//! | what is claimed | how |
+//! |---|---|
+//! | no false finding among all itemsets, however rare | [`SignificantItemsets`]: permutations, or Tarone's count |
+//! | no false rule among those of frequent sets | [`Adjustment::Holm`] |
+//! | few false rules among those found | [`Adjustment::BenjaminiYekutieli`] (the default); [`Adjustment::BenjaminiHochberg`] where tests are not negatively dependent |
+//! | the rules hold elsewhere | confirmation in patients that the search did not see: the most convincing, and the least costly in power |
+//!
+//! The parts, for those who build their own:
+//!
+//! | question | here |
+//! |---|---|
+//! | How strong is one pair, one rule, and is it chance? | [`PairCounts`], [`Measure`] |
 //! | And within strata of age, sex, site? | [`mantel_haenszel`], [`mantel_haenszel_test`], [`breslow_day`] |
 //! | And given that some patients have long records? | [`RecordModel`] |
 //! | Which of all itemsets can be significant, and at what level? | [`tarone`], [`westfall_young`] |
+//! | And for so many tests? | [`adjust`] |
 //! | Which of two comes first? | [`order_counts`], [`direction_test`], [`null_order_share`] |
 //! | Which drugs and events are reported together too often? | [`count_reports`], [`disproportionality`], [`information_component`], [`fit_gamma_poisson`], [`omega`] |
 
@@ -35,6 +55,10 @@ mod rule_params;
 mod rule_space;
 mod rule_table;
 mod rules;
+mod safety;
+mod safety_interactions;
+mod safety_reports;
+mod safety_show;
 mod shrinkage;
 mod shrinkage_fit;
 mod signals;
@@ -64,6 +88,11 @@ pub use partition::{ItemsetPartial, ItemsetQuestion, ItemsetRounds, ItemsetState
 pub use permutation::{PermutationNull, PermutationParams, westfall_young};
 pub use rule_params::{RuleParams, RuleValidParams};
 pub use rule_table::{Rule, Rules};
+pub use safety::{
+    SafetyParams, SafetySignals, SafetyValidParams, Signal, SignalMeasure, Signals, Verdicts,
+};
+pub use safety_interactions::{DrugInteraction, DrugInteractions};
+pub use safety_reports::Reports;
 pub use shrinkage::{CountCell, GammaMixture, ShrunkRatio, squash};
 pub use shrinkage_fit::{GammaPoissonFit, GammaPoissonParams, ZeroCounts, fit_gamma_poisson};
 pub use signals::{ReportCounts, ReportRows, ReportedPair, WeightedExpectation, count_reports};

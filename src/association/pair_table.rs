@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::association::rule_table::shown;
 use crate::association::{Adjustment, PairCounts, Stratified};
+use crate::estimator::figure::{Axis, Figure, GraphEdge, GraphNode};
 
 /// Two items that come together more often (or more rarely) than expected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -177,6 +178,40 @@ impl Pairs {
             nodes: nodes.collect(),
             edges: edges.collect(),
         }
+    }
+}
+
+impl Network {
+    /// The graph as a drawing: circles by units, lines by odds ratio, dashed where items are rarely
+    /// together; `group` names what the colour of an item stands for, or nothing.
+    ///
+    /// ```
+    /// use galen::association::Cooccurrence;
+    /// use galen::design::Items;
+    /// use galen::report::svg;
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// let both = (0..40).flat_map(|patient| [(patient, "gout"), (patient, "thirst")]);
+    /// let items = Items::from_pairs(100, both, &Default::default())?;
+    /// let network = Cooccurrence::params().find(&items)?.network(30);
+    /// let drawing = svg(&network.figure("Pairs", |_| String::new()));
+    /// assert!(drawing.starts_with("<svg") && drawing.contains("thirst"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn figure(&self, title: impl Into<String>, group: impl Fn(&str) -> String) -> Figure {
+        let node =
+            |node: &Node| GraphNode::new(&node.name, node.support as f64).group(group(&node.name));
+        let edge = |edge: &Edge| GraphEdge::new(edge.from as u32, edge.to as u32, edge.log_odds);
+        Figure::new(
+            title,
+            Axis::new("patients"),
+            Axis::new("logarithm of the odds ratio"),
+        )
+        .graph(
+            self.nodes.iter().map(node).collect(),
+            self.edges.iter().map(edge).collect(),
+        )
     }
 }
 

@@ -182,18 +182,22 @@ impl ItemsetRounds {
                     .filter_map(|(name, at)| Some((*places.get(name.as_str())?, at)))
                     .collect();
                 if shard.n_units() > 0 {
-                    self.params
-                        .frequent(*share, *longest)
-                        .visit(shard, |set, support| {
-                            let mut set: Vec<u32> = set
-                                .iter()
-                                .filter_map(|item| theirs.get(item).copied())
-                                .collect();
-                            set.sort_unstable();
-                            partial.sets.insert(set);
-                            partial.see(support);
-                            ControlFlow::Continue(())
-                        })?;
+                    let search = self.params.frequent(*share, *longest);
+                    let see = |set: &[u32], support: u64| {
+                        let mut set: Vec<u32> = set
+                            .iter()
+                            .filter_map(|item| theirs.get(item).copied())
+                            .collect();
+                        set.sort_unstable();
+                        partial.sets.insert(set);
+                        partial.see(support);
+                        ControlFlow::Continue(())
+                    };
+                    // Whether a set is closed hangs on what stands above its items too.
+                    match self.params.kind {
+                        SetKind::Closed | SetKind::Maximal => search.visit_all(shard, see)?,
+                        SetKind::Frequent | SetKind::Generator => search.visit(shard, see)?,
+                    }
                 }
             }
             Ask::Counts(sets) => {

@@ -118,7 +118,8 @@ pub enum Shape {
     },
     /// A network; fills the figure. The horizontal axis names what sizes of nodes mean, the vertical
     /// one what weights of edges mean; other series are not drawn. A picture holds the 500 largest
-    /// nodes and the 3,000 heaviest edges between them, the tables of a report hold all.
+    /// nodes and the 3,000 heaviest edges between them, the tables of a report hold all. Sizes are printed
+    /// as they are: who makes the figure leaves out counts too small to publish.
     Graph {
         /// Nodes; of equal sizes the first ones count as larger.
         nodes: Vec<GraphNode>,
@@ -127,7 +128,8 @@ pub enum Shape {
     },
     /// What flows from step to step, from left to right; fills the figure. The horizontal axis names
     /// what sizes mean; other series are not drawn. A picture holds 24 steps, the 30 largest nodes of
-    /// each and the 400 largest links between them, the tables of a report hold all.
+    /// each and the 400 largest links between them, the tables of a report hold all. Sizes are printed as
+    /// they are: who makes the figure leaves out counts too small to publish.
     Flow {
         /// Names of the steps.
         steps: Vec<String>,
