@@ -34,6 +34,7 @@ pub(super) const LETTER: f64 = 13.0;
 const SIZE_FACTOR: f64 = 1.24;
 /// Mean width of a letter as a share of its size, rather too wide than too narrow.
 pub(super) const WIDE: f64 = 0.54;
+const WIDE_CAPITALS: f64 = 0.68;
 
 pub(super) const INK: RGBColor = RGBColor(28, 32, 38);
 pub(super) const GREY: RGBColor = RGBColor(122, 130, 140);
@@ -84,8 +85,8 @@ pub fn svg(figure: &Figure) -> String {
     }
     let names = categories(figure);
     let legend = Legend::of(figure);
-    let left = match names.iter().map(|name| name.chars().count()).max() {
-        Some(longest) => 16.0 + WIDE * LETTER * longest as f64,
+    let left = match names.iter().map(|name| width(name)).max_by(f64::total_cmp) {
+        Some(widest) => 16.0 + widest,
         None => LEFT,
     };
     let panel = if names.is_empty() {
@@ -147,6 +148,19 @@ fn categories(figure: &Figure) -> Vec<String> {
         }
     };
     figure.x.categories.iter().map(cut).collect()
+}
+
+/// Pixels of a label, rather too many; names written in capitals are wider.
+fn width(name: &str) -> f64 {
+    let n = name.chars().count();
+    let capitals = name.chars().filter(|letter| letter.is_uppercase()).count();
+    LETTER
+        * n as f64
+        * if 2 * capitals > n {
+            WIDE_CAPITALS
+        } else {
+            WIDE
+        }
 }
 
 fn units(place: [f64; 2]) -> (i32, i32) {
