@@ -10,7 +10,11 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The least number of units of a search among `n`.
 pub(super) fn least_count(params: &ItemsetValidParams, n: u64) -> u64 {
-    match params.least {
+    least_of(&params.least, n)
+}
+
+pub(super) fn least_of(least: &Least, n: u64) -> u64 {
+    match *least {
         Least::Count(count) => count,
         Least::Share(share) => {
             // A share of a whole number of units may round to just above it.

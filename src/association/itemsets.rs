@@ -412,16 +412,21 @@ fn baskets(items: &Items) -> Baskets<'_> {
 }
 
 fn told(error: MineError) -> Error {
-    match error {
-        MineError::Input(rule) => ErrorKind::Schema(format!("{NAME}: {rule}")).into(),
+    told_as(NAME)(error)
+}
+
+/// The error of a search for what is named.
+pub(super) fn told_as(what: &'static str) -> impl Fn(MineError) -> Error {
+    move |error| match error {
+        MineError::Input(rule) => ErrorKind::Schema(format!("{what}: {rule}")).into(),
         MineError::Overrun(overrun) => ErrorKind::Explosion {
-            what: NAME,
+            what,
             at_least: overrun.at_least,
             longest: overrun.longest,
             bound: match overrun.bound {
                 Bound::Sets => "most_sets",
-                Bound::Bytes => "the bound of memory",
-                Bound::Time => "the time",
+                Bound::Bytes => "most_bytes",
+                Bound::Time => "most_seconds",
             },
         }
         .into(),

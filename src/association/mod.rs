@@ -1,7 +1,11 @@
-//! Statistics of associations between items of patients' records.
+//! What comes together in patients' records, in which order, and what of it is more than chance.
 //!
-//! Plain data in, plain data out: counts, days, bits of patients. What enumerates itemsets plugs in
-//! as a closure.
+//! ```text
+//!   rows --ItemParams--> Items ----> Itemsets --> Rules --> confirmed in other patients
+//!                              \--> Pairs --> Network
+//!   events ----------> Histories --> Sequences, FollowUp (time to), Pathways
+//!   reports ---------> Reports ----> Signals
+//! ```
 //!
 //! | question | here |
 //! |---|---|
@@ -11,6 +15,9 @@
 //! | Which itemsets of any size come with a class? | [`SignificantItemsets`] |
 //! | Do rules hold in other patients? | [`Rules::confirm`], [`Rules::confirm_in`] |
 //! | Which drugs and events are reported together too often? | [`SafetySignals`] |
+//! | What do many go through in the same order? | [`PrefixSpan`] |
+//! | What follows what, how soon, and is the order more than chance? | [`TimeTo`] |
+//! | Which ways do patients take? | [`Pathways`] |
 //!
 //! How sure one may be is a choice:
 //!
@@ -49,6 +56,7 @@ mod itemsets;
 mod measure;
 mod pair_table;
 mod partition;
+mod pathways;
 mod permutation;
 mod rule_filter;
 mod rule_params;
@@ -59,6 +67,7 @@ mod safety;
 mod safety_interactions;
 mod safety_reports;
 mod safety_show;
+mod sequences;
 mod shrinkage;
 mod shrinkage_fit;
 mod signals;
@@ -67,6 +76,7 @@ mod strata;
 mod stratification;
 mod supports;
 mod testable;
+mod time_to;
 
 pub use crate::numeric::multiple::{Adjustment, adjust};
 pub use confirmation::{ConfirmParams, Confirmation, Confirmed};
@@ -85,6 +95,7 @@ pub use itemsets::{
 pub use measure::Measure;
 pub use pair_table::{Edge, Network, Node, Pair, Pairs, RecordExpectation};
 pub use partition::{ItemsetPartial, ItemsetQuestion, ItemsetRounds, ItemsetState};
+pub use pathways::{PathwayParams, PathwayValidParams, Pathway, Pathways, Steps};
 pub use permutation::{PermutationNull, PermutationParams, westfall_young};
 pub use rule_params::{RuleParams, RuleValidParams};
 pub use rule_table::{Rule, Rules};
@@ -93,6 +104,7 @@ pub use safety::{
 };
 pub use safety_interactions::{DrugInteraction, DrugInteractions};
 pub use safety_reports::Reports;
+pub use sequences::{PrefixSpan, PrefixSpanParams, PrefixSpanValidParams, Sequence, SequenceRule, Sequences};
 pub use shrinkage::{CountCell, GammaMixture, ShrunkRatio, squash};
 pub use shrinkage_fit::{GammaPoissonFit, GammaPoissonParams, ZeroCounts, fit_gamma_poisson};
 pub use signals::{ReportCounts, ReportRows, ReportedPair, WeightedExpectation, count_reports};
@@ -102,3 +114,4 @@ pub use significant::{
 pub use strata::{MantelHaenszel, breslow_day, mantel_haenszel, mantel_haenszel_test};
 pub use stratification::{Strata, Stratified};
 pub use testable::{Attainable, Cover, Testable, Visit, tarone};
+pub use time_to::{CurvePoint, FollowUp, TimeTo, TimeToParams, TimeToValidParams};

@@ -1,6 +1,6 @@
 //! Which unit has which items: baskets, with what is not known of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::{ErrorKind, Result};
 
@@ -168,7 +168,8 @@ impl Items {
         pairs: impl IntoIterator<Item = (usize, S)>,
         hierarchy: &crate::design::Hierarchy,
     ) -> Result<Self> {
-        let mut known: BTreeMap<String, u32> = BTreeMap::new();
+        // Names are looked up by hash and numbered in their order afterwards.
+        let mut known: HashMap<String, u32> = HashMap::new();
         let mut has = Vec::new();
         for (at, (unit, name)) in pairs.into_iter().enumerate() {
             if unit >= n_units || u32::try_from(unit).is_err() {
@@ -190,7 +191,7 @@ impl Items {
             };
             has.push((unit as u32, item));
         }
-        let own: Vec<String> = known.keys().cloned().collect();
+        let own: BTreeSet<String> = known.keys().cloned().collect();
         let ancestors = own.iter().flat_map(|name| hierarchy.ancestors(name));
         let mut names: Vec<String> = ancestors
             .map(Into::into)

@@ -11,6 +11,7 @@ pub(crate) mod encode;
 pub(crate) mod fills;
 pub(crate) mod held;
 pub mod hierarchy;
+pub mod histories;
 mod item_rule;
 pub mod items;
 pub(crate) mod learn;
@@ -24,6 +25,7 @@ mod together;
 
 pub use baskets::Items;
 pub use hierarchy::Hierarchy;
+pub use histories::Histories;
 pub use items::{ItemParams, Itemizer, Unit};
 pub use prepare::{Coding, Impute, Preparation, Unseen};
 pub use profile::{Description, Profile};

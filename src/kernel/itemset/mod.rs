@@ -15,7 +15,12 @@ mod fp_tree;
 mod generators;
 pub(crate) mod limits;
 mod lists;
+pub(crate) mod prefix_span;
 pub(crate) mod prepare;
+pub(crate) mod sequence_data;
+pub(crate) mod sequence_patterns;
+#[cfg(test)]
+mod sequence_tests;
 pub(crate) mod sink;
 #[cfg(test)]
 mod tests;
