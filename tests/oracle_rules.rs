@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use galen::association::{Alternative, HalfCorrection, PairCounts};
+use galen::association::{Alternative, FrequentItemsets, HalfCorrection, PairCounts, Rules};
+use galen::design::{Hierarchy, Items};
 use galen::evaluation::Estimate;
 use serde_json::Value;
 
@@ -128,21 +129,89 @@ fn ratios_of_rules_with_limits() {
     assert!(n_limits > 300, "{n_limits}");
 }
 
-/// The fixture's counts are those of the baskets.
-#[test]
-fn counts_of_rules() {
+fn baskets() -> Vec<Vec<u64>> {
     let file = std::fs::File::open(format!("{FIXTURES}/itemsets/mushroom.dat.gz")).unwrap();
     let mut text = String::new();
     flate2::read::GzDecoder::new(file)
         .read_to_string(&mut text)
         .unwrap();
-    let baskets: Vec<Vec<u64>> = text
-        .lines()
-        .map(|line| {
-            let cells = line.split_whitespace();
-            cells.map(|cell| cell.parse().unwrap()).collect()
-        })
-        .collect();
+    let basket = |line: &str| {
+        let cells = line.split_whitespace();
+        cells.map(|cell| cell.parse().unwrap()).collect()
+    };
+    text.lines().map(basket).collect()
+}
+
+/// 64-bit FNV-1a.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// Number of rules and a digest that does not hang on their order.
+fn digest(rules: &Rules) -> (usize, String) {
+    let sum = rules.iter().fold(0_u64, |sum, rule| {
+        let mut left: Vec<u32> = rules
+            .names(&rule.antecedent)
+            .iter()
+            .map(|n| n.parse().unwrap())
+            .collect();
+        left.sort_unstable();
+        let left: Vec<String> = left.iter().map(u32::to_string).collect();
+        let right = rules.names(&rule.consequent).join(" ");
+        let (n_a, n_ab) = (rule.counts.n_a(), rule.counts.n_ab());
+        sum.wrapping_add(hash(&format!("{}>{right}:{n_a} {n_ab}", left.join(" "))))
+    });
+    (rules.len(), format!("{sum:016x}"))
+}
+
+/// All rules of mushroom, and those not redundant, are those of the packages and of the definition.
+#[test]
+fn rules_of_mushroom() {
+    let wanted = expected();
+    let baskets = baskets();
+    let pairs = baskets.iter().enumerate();
+    let pairs = pairs.flat_map(|(unit, own)| own.iter().map(move |item| (unit, item.to_string())));
+    let items = Items::from_pairs(baskets.len(), pairs, &Hierarchy::default()).unwrap();
+    let least = wanted["min_count"].as_u64().unwrap();
+    let sets = FrequentItemsets::params()
+        .min_count(least)
+        .lengths(1..=4)
+        .mine(&items)
+        .unwrap();
+    let params = Rules::params().alpha(1.0).min_confidence(0.8);
+    let text = |name: &str| wanted[name].as_str().unwrap().to_string();
+    let number = |name: &str| wanted[name].as_u64().unwrap() as usize;
+    let all = params.find(&items, &sets).unwrap();
+    assert_eq!(digest(&all), (number("n_rules"), text("digest")));
+    for length in 2..=4 {
+        let own = all
+            .iter()
+            .filter(|rule| rule.antecedent.len() + 1 == length);
+        assert_eq!(
+            own.count() as u64,
+            wanted["n_by_length"][length - 2].as_u64().unwrap()
+        );
+    }
+    let name = "n_not_redundant_of_none";
+    let told = params
+        .clone()
+        .min_improvement(0.0)
+        .find(&items, &sets)
+        .unwrap();
+    assert_eq!(
+        digest(&told),
+        (number(name), text("digest_not_redundant_of_none"))
+    );
+    let any = params.max_consequent(3).find(&items, &sets).unwrap();
+    assert_eq!(any.len(), number("n_rules_any_right_side"));
+}
+
+/// The fixture's counts are those of the baskets.
+#[test]
+fn counts_of_rules() {
+    let baskets = baskets();
     for rule in expected()["rules"].as_array().unwrap().iter().step_by(10) {
         let left: Vec<u64> = serde_json::from_value(rule[0].clone()).unwrap();
         let right = vec![rule[1].as_u64().unwrap()];

@@ -11,12 +11,14 @@ mod encounters;
 use std::time::Instant;
 
 use galen::association::{
-    Adjustment, ConfirmParams, Cooccurrence, FrequentItemsets, Rules, Strata,
+    Adjustment, ConfirmParams, Cooccurrence, FrequentItemsets, PairCounts, Pathways, Rules, Steps,
+    Strata, TimeTo,
 };
+use galen::design::Histories;
 use galen::prelude::*;
 use galen::report::{Block, Document, Table};
 
-use encounters::{Outcome, age_and_sex, chapter, items, read, rolled_up};
+use encounters::{Outcome, age_and_sex, chapter, items, read, rolled_up, steps};
 
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/comorbidity_rules.html");
 
@@ -86,9 +88,8 @@ fn main() -> Outcome<()> {
         .number("p, held out");
     for rule in told.rules.iter().filter(|rule| rule.confirmed).take(25) {
         let odds = rule.rule.stratified.and_then(|within| within.odds_ratio);
-        let share = |counts: &galen::association::PairCounts| {
-            format!("{:.1} %", 100.0 * counts.confidence().unwrap_or(0.0))
-        };
+        let share =
+            |counts: &PairCounts| format!("{:.1} %", 100.0 * counts.confidence().unwrap_or(0.0));
         table = table.row([
             rules.text(&rule.rule),
             rule.rule.counts.n_ab().to_string(),
@@ -101,6 +102,31 @@ fn main() -> Outcome<()> {
         ]);
     }
 
+    // Pathways: the first diagnoses of successive encounters. The table has no dates, so that "days"
+    // count encounters.
+    let (n_patients, visits) = steps(&train.records)?;
+    let histories = Histories::from_days(n_patients, visits)?;
+    let ways = Pathways::params().steps(Steps::Every).count(&histories)?;
+    println!("{ways}");
+    let orders = TimeTo::params().window(5).min_count(30).find(&histories)?;
+    println!(
+        "Orders that are more than chance, within five encounters: {}",
+        orders.len()
+    );
+    for order in orders.iter().take(10) {
+        let [first, then] = &order.names;
+        let share = order
+            .direction
+            .as_ref()
+            .map_or(0.5, |test| test.share.value);
+        println!(
+            "   {:>4} patients, {:>3.0} % in this order: {first}, then {then}",
+            order.n_followed,
+            100.0 * share
+        );
+    }
+    println!();
+
     let network = honest.network(40);
     let page = Document::new("Comorbidity in diabetes")
         .with(Block::Paragraph(format!(
@@ -108,10 +134,10 @@ fn main() -> Outcome<()> {
              and the length of a record explain; associations, not causes.",
             items.n_units()
         )))
-        .with(Block::Figures(vec![network.figure(
-            "Pairs beyond chance, age, sex and record length",
-            chapter,
-        )]))
+        .with(Block::Figures(vec![
+            network.figure("Pairs beyond chance, age, sex and record length", chapter),
+            ways.figure("First diagnoses of successive encounters"),
+        ]))
         .with(Block::Table(table));
     println!("{}", page.to_text());
     std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/target"))?;

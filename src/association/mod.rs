@@ -95,7 +95,7 @@ pub use itemsets::{
 pub use measure::Measure;
 pub use pair_table::{Edge, Network, Node, Pair, Pairs, RecordExpectation};
 pub use partition::{ItemsetPartial, ItemsetQuestion, ItemsetRounds, ItemsetState};
-pub use pathways::{PathwayParams, PathwayValidParams, Pathway, Pathways, Steps};
+pub use pathways::{Pathway, PathwayParams, PathwayValidParams, Pathways, Steps};
 pub use permutation::{PermutationNull, PermutationParams, westfall_young};
 pub use rule_params::{RuleParams, RuleValidParams};
 pub use rule_table::{Rule, Rules};
@@ -104,7 +104,9 @@ pub use safety::{
 };
 pub use safety_interactions::{DrugInteraction, DrugInteractions};
 pub use safety_reports::Reports;
-pub use sequences::{PrefixSpan, PrefixSpanParams, PrefixSpanValidParams, Sequence, SequenceRule, Sequences};
+pub use sequences::{
+    PrefixSpan, PrefixSpanParams, PrefixSpanValidParams, Sequence, SequenceRule, Sequences,
+};
 pub use shrinkage::{CountCell, GammaMixture, ShrunkRatio, squash};
 pub use shrinkage_fit::{GammaPoissonFit, GammaPoissonParams, ZeroCounts, fit_gamma_poisson};
 pub use signals::{ReportCounts, ReportRows, ReportedPair, WeightedExpectation, count_reports};

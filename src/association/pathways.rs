@@ -162,7 +162,12 @@ impl ParamGuard for PathwayParams {
 
 impl PathwayValidParams {
     /// Steps of a patient, and their days.
-    fn way(&self, histories: &Histories, patient: usize, start: Option<u32>) -> (Vec<Vec<u32>>, Vec<i32>) {
+    fn way(
+        &self,
+        histories: &Histories,
+        patient: usize,
+        start: Option<u32>,
+    ) -> (Vec<Vec<u32>>, Vec<i32>) {
         let events: Vec<(i32, u32)> = histories.events(patient).collect();
         let (mut steps, mut days) = (Vec::new(), Vec::new());
         let mut seen: Vec<u32> = Vec::new();
@@ -178,7 +183,11 @@ impl PathwayValidParams {
                 continue;
             }
             let step: Vec<u32> = match self.steps {
-                Steps::New => all.iter().filter(|item| !seen.contains(item)).copied().collect(),
+                Steps::New => all
+                    .iter()
+                    .filter(|item| !seen.contains(item))
+                    .copied()
+                    .collect(),
                 Steps::Changed if before == all => Vec::new(),
                 Steps::Changed | Steps::Every => all.clone(),
             };
@@ -298,7 +307,11 @@ impl Pathways {
             self.n_other_ways
         );
         Figure::new(title, Axis::new("patients"), Axis::new(""))
-            .flow(steps, nodes.iter().map(node).collect(), links.iter().map(link).collect())
+            .flow(
+                steps,
+                nodes.iter().map(node).collect(),
+                links.iter().map(link).collect(),
+            )
             .caption(caption)
     }
 }
@@ -308,18 +321,35 @@ const MOST_LINES: usize = 30;
 
 impl fmt::Display for Pathways {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:>8} {:>7}  {:<16}  pathway", "patients", "share", "days between")?;
+        writeln!(
+            f,
+            "{:>8} {:>7}  {:<16}  pathway",
+            "patients", "share", "days between"
+        )?;
         for pathway in self.pathways.iter().take(MOST_LINES) {
-            let days: Vec<String> = pathway.median_days.iter().map(|days| format!("{days}")).collect();
+            let days: Vec<String> = pathway
+                .median_days
+                .iter()
+                .map(|days| format!("{days}"))
+                .collect();
             let share = 100.0 * pathway.share;
             let days = days.join(", ");
-            writeln!(f, "{:>8} {share:>5.1} %  {days:<16}  {}", pathway.n, self.text(pathway))?;
+            writeln!(
+                f,
+                "{:>8} {share:>5.1} %  {days:<16}  {}",
+                pathway.n,
+                self.text(pathway)
+            )?;
         }
         let more = self.pathways.len().saturating_sub(MOST_LINES);
         if more > 0 {
             writeln!(f, "... and {more} more")?;
         }
-        writeln!(f, "{:>8} patients on {} rarer ways", self.n_others, self.n_other_ways)
+        writeln!(
+            f,
+            "{:>8} patients on {} rarer ways",
+            self.n_others, self.n_other_ways
+        )
     }
 }
 

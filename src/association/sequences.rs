@@ -212,9 +212,8 @@ impl PrefixSpanValidParams {
         histories: &Histories,
         mut visitor: impl FnMut(Sequence) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut hand_over = |pattern: &Pattern, support: u64| {
-            visitor(sequence(pattern, support)).is_continue()
-        };
+        let mut hand_over =
+            |pattern: &Pattern, support: u64| visitor(sequence(pattern, support)).is_continue();
         let settings = self.settings(histories);
         visit(&flat(histories), &settings, &mut hand_over).map_err(told_as(NAME))
     }
@@ -329,7 +328,12 @@ impl Sequences {
     pub fn text(&self, sequence: &Sequence) -> String {
         let name = |item: &u32| self.names[*item as usize].as_str();
         let step = |step: &Vec<u32>| step.iter().map(name).collect::<Vec<_>>().join(" + ");
-        sequence.steps.iter().map(step).collect::<Vec<_>>().join(" > ")
+        sequence
+            .steps
+            .iter()
+            .map(step)
+            .collect::<Vec<_>>()
+            .join(" > ")
     }
 
     /// Rules "first steps, then the last one" of all patterns of two steps and more whose last step is one
@@ -385,7 +389,13 @@ impl fmt::Display for Sequences {
         writeln!(f, "{:>8} {:>7}  sequence", "patients", "share")?;
         for sequence in self.top(MOST_LINES) {
             let share = 100.0 * sequence.support as f64 / self.n_patients as f64;
-            writeln!(f, "{:>8} {:>5.1} %  {}", sequence.support, share, self.text(sequence))?;
+            writeln!(
+                f,
+                "{:>8} {:>5.1} %  {}",
+                sequence.support,
+                share,
+                self.text(sequence)
+            )?;
         }
         match self.len().saturating_sub(MOST_LINES) {
             0 => Ok(()),

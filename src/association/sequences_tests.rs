@@ -12,7 +12,11 @@ fn paper() -> Histories {
     let mut events = Vec::new();
     for (patient, days) in patients.iter().enumerate() {
         for (day, items) in days.iter().enumerate() {
-            events.extend(items.chars().map(|c| (patient, 7 * day as i32, c.to_string())));
+            events.extend(
+                items
+                    .chars()
+                    .map(|c| (patient, 7 * day as i32, c.to_string())),
+            );
         }
     }
     Histories::from_days(4, events).unwrap()
@@ -30,13 +34,25 @@ fn the_example_of_the_paper() {
     };
     assert_eq!(
         with('b'),
-        ["b", "b + c", "b + c > a", "b > a", "b > c", "b > d", "b > d > c", "b > f"]
+        [
+            "b",
+            "b + c",
+            "b + c > a",
+            "b > a",
+            "b > c",
+            "b > d",
+            "b > d > c",
+            "b > f"
+        ]
     );
     assert_eq!(with('d'), ["d", "d > b", "d > c", "d > c > b"]);
     let counts = PrefixSpan::params().min_count(2);
     let counts = counts.check_ref().unwrap().count(&paper()).unwrap();
     assert_eq!((counts[0], counts.iter().sum::<u64>()), (6, 53));
-    let a = found.iter().find(|s| found.text(s) == "a > b + c > a").unwrap();
+    let a = found
+        .iter()
+        .find(|s| found.text(s) == "a > b + c > a")
+        .unwrap();
     assert_eq!(a.support, 2);
 }
 
@@ -47,9 +63,15 @@ fn gaps_and_spans_are_in_days() {
         found.iter().map(|s| found.text(s)).collect()
     };
     let near = texts(PrefixSpan::params().gap(1..=7));
-    assert!(near.contains(&"a > c".into()) && !near.contains(&"d > b".into()), "{near:?}");
+    assert!(
+        near.contains(&"a > c".into()) && !near.contains(&"d > b".into()),
+        "{near:?}"
+    );
     let far = texts(PrefixSpan::params().gap(14..=70));
-    assert!(far.contains(&"a > c".into()) && !far.contains(&"d > c".into()), "{far:?}");
+    assert!(
+        far.contains(&"a > c".into()) && !far.contains(&"d > c".into()),
+        "{far:?}"
+    );
     let short = texts(PrefixSpan::params().span(7));
     assert_eq!(short, near);
 }
@@ -57,14 +79,22 @@ fn gaps_and_spans_are_in_days() {
 #[test]
 fn closed_patterns_stand_for_all() {
     let all = PrefixSpan::params().min_count(2).mine(&paper()).unwrap();
-    let closed = PrefixSpan::params().min_count(2).closed(true).mine(&paper()).unwrap();
+    let closed = PrefixSpan::params()
+        .min_count(2)
+        .closed(true)
+        .mine(&paper())
+        .unwrap();
     let within = |small: &Sequence, large: &Sequence| {
         let mut steps = large.steps.iter();
         (small.steps.iter()).all(|own| steps.any(|step| own.iter().all(|item| step.contains(item))))
     };
     for pattern in all.iter() {
         let covers = |other: &&Sequence| other.support == pattern.support && within(pattern, other);
-        assert!(closed.iter().any(|other| covers(&other)), "{}", all.text(pattern));
+        assert!(
+            closed.iter().any(|other| covers(&other)),
+            "{}",
+            all.text(pattern)
+        );
         let larger = |other: &&Sequence| other != &pattern && covers(other);
         let is_closed = !all.iter().any(|other| larger(&other));
         assert_eq!(closed.iter().any(|other| other == pattern), is_closed);
@@ -75,10 +105,16 @@ fn closed_patterns_stand_for_all() {
 fn rules_part_a_pattern_before_its_last_step() {
     let found = PrefixSpan::params().min_count(2).mine(&paper()).unwrap();
     let rules = found.rules(0.0);
-    let rule = rules.iter().find(|r| found.text(&r.sequence) == "d > c").unwrap();
+    let rule = rules
+        .iter()
+        .find(|r| found.text(&r.sequence) == "d > c")
+        .unwrap();
     // d: three patients, all go on to c; c: all four.
     assert_eq!((rule.n_first, rule.confidence, rule.lift), (3, 1.0, 1.0));
-    let rule = rules.iter().find(|r| found.text(&r.sequence) == "d > c > b").unwrap();
+    let rule = rules
+        .iter()
+        .find(|r| found.text(&r.sequence) == "d > c > b")
+        .unwrap();
     assert_eq!((rule.n_first, rule.sequence.support), (3, 2));
     assert!(found.rules(0.9).iter().all(|rule| rule.confidence >= 0.9));
     assert!(rules.iter().all(|rule| rule.sequence.steps.len() > 1));
@@ -92,7 +128,11 @@ fn visiting_may_end_early_and_the_best_come_first() {
     checked
         .visit(&paper(), |_| {
             seen += 1;
-            if seen == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if seen == 5 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })
         .unwrap();
     assert_eq!(seen, 5);
@@ -113,10 +153,20 @@ fn bad_settings_and_explosions_are_refused() {
         PrefixSpan::params().gap(0..=2),
     ] {
         let error = params.mine(&paper()).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Parameter { .. }), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Parameter { .. }),
+            "{error}"
+        );
     }
-    let error = PrefixSpan::params().min_count(2).most_sets(10).mine(&paper()).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Explosion { .. }), "{error}");
+    let error = PrefixSpan::params()
+        .min_count(2)
+        .most_sets(10)
+        .mine(&paper())
+        .unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Explosion { .. }),
+        "{error}"
+    );
     let none = Histories::from_days(3, Vec::<(usize, i32, &str)>::new()).unwrap();
     assert!(PrefixSpan::params().mine(&none).unwrap().is_empty());
 }

@@ -108,7 +108,9 @@ impl TimeToParams {
         let tested: Vec<(u32, u32, DirectionTest)> = tested.into_iter().flatten().collect();
         let p: Vec<f64> = tested.iter().map(|(_, _, test)| test.p).collect();
         let adjusted = adjust(&p, None, params.adjustment)?;
-        let mut order: Vec<usize> = (0..p.len()).filter(|at| adjusted[*at] <= params.alpha).collect();
+        let mut order: Vec<usize> = (0..p.len())
+            .filter(|at| adjusted[*at] <= params.alpha)
+            .collect();
         order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
         let found = map_tasks(order.len(), |at| {
             let (a, b, test) = &tested[order[at]];
@@ -254,7 +256,10 @@ impl FollowUp {
             let (x, y) = std::iter::once(start).chain(points).unzip();
             Shape::Steps { x, y }
         };
-        let text = format!("{} patients at risk, {} followed by {b}", self.n_at_risk, self.n_followed);
+        let text = format!(
+            "{} patients at risk, {} followed by {b}",
+            self.n_at_risk, self.n_followed
+        );
         Figure::new(title, Axis::new("time").unit("days"), y)
             .with("share", steps(|point| point.share))
             .with("lower limit", steps(|point| point.lower))
@@ -355,13 +360,19 @@ impl TimeToValidParams {
         let (mut times, mut events) = (Vec::new(), Vec::new());
         for (patient, start) in &days.of_item[a as usize] {
             while b_days.next_if(|entry| entry.0 < *patient).is_some() {}
-            let end = b_days.peek().filter(|entry| entry.0 == *patient).map(|entry| entry.1);
+            let end = b_days
+                .peek()
+                .filter(|entry| entry.0 == *patient)
+                .map(|entry| entry.1);
             if end.is_some_and(|end| end <= *start) {
                 continue;
             }
             let window = i64::from(self.window);
             let after = |day: i32| i64::from(day) - i64::from(*start);
-            let observed = histories.until(*patient as usize).map_or(0, after).min(window);
+            let observed = histories
+                .until(*patient as usize)
+                .map_or(0, after)
+                .min(window);
             let followed = end.map(after).filter(|days| *days <= window);
             times.push(followed.unwrap_or(observed) as f64);
             events.push(followed.is_some());

@@ -5,23 +5,35 @@ use crate::numeric::seed::{stream, uniform};
 fn a_curve_by_hand() {
     // A at day 0 of all. B after 5 and 9 days; observed for 7, 12 and 30; one with B before A.
     let events = [
-        (0, 0, "a"), (0, 5, "b"),
-        (1, 0, "a"), (1, 9, "b"), (1, 11, "b"),
+        (0, 0, "a"),
+        (0, 5, "b"),
+        (1, 0, "a"),
+        (1, 9, "b"),
+        (1, 11, "b"),
         (2, 0, "a"),
         (3, 0, "a"),
         (4, 0, "a"),
-        (5, 0, "a"), (5, 0, "b"),
-        (6, -3, "b"), (6, 0, "a"), (6, 4, "b"),
+        (5, 0, "a"),
+        (5, 0, "b"),
+        (6, -3, "b"),
+        (6, 0, "a"),
+        (6, 4, "b"),
         (7, 3, "b"),
     ];
     let histories = Histories::from_days(8, events)
         .unwrap()
         .followed_until([(2, 7), (3, 12), (4, 30)])
         .unwrap();
-    let found = TimeTo::params().window(20).of(&histories, "a", "b").unwrap();
+    let found = TimeTo::params()
+        .window(20)
+        .of(&histories, "a", "b")
+        .unwrap();
     assert_eq!((found.n_a, found.n_at_risk, found.n_followed), (7, 5, 2));
-    let steps: Vec<(f64, u64, u64, f64)> =
-        found.curve.iter().map(|p| (p.day, p.at_risk, p.events, p.share)).collect();
+    let steps: Vec<(f64, u64, u64, f64)> = found
+        .curve
+        .iter()
+        .map(|p| (p.day, p.at_risk, p.events, p.share))
+        .collect();
     let after = 0.8 * (1.0 - 1.0 / 3.0);
     assert_eq!(steps.len(), 5);
     for (found, expected) in steps.iter().zip([
@@ -31,7 +43,10 @@ fn a_curve_by_hand() {
         (12.0, 2, 0, after),
         (20.0, 1, 0, after), // the window ends before day 30
     ]) {
-        assert_eq!((found.0, found.1, found.2), (expected.0, expected.1, expected.2));
+        assert_eq!(
+            (found.0, found.1, found.2),
+            (expected.0, expected.1, expected.2)
+        );
         assert!((found.3 - expected.3).abs() < 1e-15);
     }
     assert_eq!(found.median, None);
@@ -66,7 +81,12 @@ fn what_follows_is_found_and_chance_is_not() {
     for task in 0..100 {
         let planted = TimeTo::params().find(&cohort(0.4, task)).unwrap();
         found += usize::from(planted.iter().any(|rule| rule.names == ["a", "b"]));
-        chance += usize::from(!TimeTo::params().find(&cohort(0.0, 500 + task)).unwrap().is_empty());
+        chance += usize::from(
+            !TimeTo::params()
+                .find(&cohort(0.0, 500 + task))
+                .unwrap()
+                .is_empty(),
+        );
     }
     // Families of three pairs at 0.05 of 100, and three standard errors.
     assert!(found >= 99 && chance <= 11, "{found}, {chance}");
@@ -76,7 +96,10 @@ fn what_follows_is_found_and_chance_is_not() {
 fn the_same_at_any_number_of_threads() {
     let histories = cohort(0.3, 1);
     let run = |n| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(n)
+            .build()
+            .unwrap();
         pool.install(|| TimeTo::params().alpha(1.0).find(&histories).unwrap())
     };
     let found = run(1);
@@ -94,13 +117,19 @@ fn bad_input_is_refused() {
         TimeTo::params().level(1.0),
     ] {
         let error = params.find(&histories).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Parameter { .. }), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::Parameter { .. }),
+            "{error}"
+        );
     }
     let error = TimeTo::params().of(&histories, "a", "d").unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::FeatureNames { .. }));
     let all_before = Histories::from_days(1, [(0, 1, "b"), (0, 2, "a")]).unwrap();
     let error = TimeTo::params().of(&all_before, "a", "b").unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Undefined { .. }), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Undefined { .. }),
+        "{error}"
+    );
     // No end of follow-up and nothing after A: at risk for no time.
     let alone = Histories::from_days(1, [(0, 2, "a"), (0, 1, "c"), (0, 1, "b")]).unwrap();
     assert!(TimeTo::params().of(&alone, "c", "a").is_ok());

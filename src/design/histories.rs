@@ -50,7 +50,11 @@ impl Histories {
         let mut rows: Vec<(u32, i32, u32)> = Vec::new();
         for (at, (patient, day, name)) in events.into_iter().enumerate() {
             if patient >= n_patients || u32::try_from(patient).is_err() {
-                return Err(outside("events", at, "patients below the number of patients"));
+                return Err(outside(
+                    "events",
+                    at,
+                    "patients below the number of patients",
+                ));
             }
             let next = known.len() as u32;
             let item = match known.get(name.as_ref()) {
@@ -108,11 +112,11 @@ impl Histories {
         n_patients: usize,
         events: impl IntoIterator<Item = (usize, Time, S)>,
     ) -> Result<Self> {
-        let day = |(at, (patient, time, name)): (usize, (usize, Time, S))| {
-            match i32::try_from(time.0.div_euclid(DAY)) {
-                Ok(day) => Ok((patient, day, name)),
-                Err(_) => Err(outside("events", at, "times within 2^31 days of 1970")),
-            }
+        let day = |(at, (patient, time, name)): (usize, (usize, Time, S))| match i32::try_from(
+            time.0.div_euclid(DAY),
+        ) {
+            Ok(day) => Ok((patient, day, name)),
+            Err(_) => Err(outside("events", at, "times within 2^31 days of 1970")),
         };
         let events: Result<Vec<(usize, i32, S)>> =
             events.into_iter().enumerate().map(day).collect();
@@ -151,7 +155,9 @@ impl Histories {
 
     /// The item of a name.
     pub fn find(&self, name: &str) -> Option<u32> {
-        let found = self.names.binary_search_by(|known| known.as_str().cmp(name));
+        let found = self
+            .names
+            .binary_search_by(|known| known.as_str().cmp(name));
         found.ok().map(|item| item as u32)
     }
 
@@ -212,9 +218,18 @@ mod tests {
 
     #[test]
     fn events_are_sorted_and_count_once() {
-        let events = [(1, 5, "b"), (0, 9, "a"), (1, 5, "a"), (1, 2, "c"), (1, 5, "b")];
+        let events = [
+            (1, 5, "b"),
+            (0, 9, "a"),
+            (1, 5, "a"),
+            (1, 2, "c"),
+            (1, 5, "b"),
+        ];
         let histories = Histories::from_days(3, events).unwrap();
-        assert_eq!(histories.events(1).collect::<Vec<_>>(), [(2, 2), (5, 0), (5, 1)]);
+        assert_eq!(
+            histories.events(1).collect::<Vec<_>>(),
+            [(2, 2), (5, 0), (5, 1)]
+        );
         assert_eq!(histories.events(2).len(), 0);
         assert_eq!((histories.until(1), histories.until(2)), (Some(5), None));
         assert_eq!(histories.find("c"), Some(2));
@@ -224,14 +239,21 @@ mod tests {
     #[test]
     fn follow_up_never_ends_before_the_last_event() {
         let histories = Histories::from_days(1, [(0, 50, "a")]).unwrap();
-        let ended = histories.clone().followed_until([(0, 20), (0, 10)]).unwrap();
+        let ended = histories
+            .clone()
+            .followed_until([(0, 20), (0, 10)])
+            .unwrap();
         assert_eq!(ended.until(0), Some(50));
         assert!(histories.followed_until([(1, 20)]).is_err());
     }
 
     #[test]
     fn times_before_1970_have_their_own_day() {
-        let at = [(0, Time(-1), "a"), (0, Time(0), "b"), (0, Time(0) + Span::hours(23), "c")];
+        let at = [
+            (0, Time(-1), "a"),
+            (0, Time(0), "b"),
+            (0, Time(0) + Span::hours(23), "c"),
+        ];
         let histories = Histories::from_times(1, at).unwrap();
         let days: Vec<i32> = histories.events(0).map(|event| event.0).collect();
         assert_eq!(days, [-1, 0, 0]);
@@ -240,6 +262,9 @@ mod tests {
     #[test]
     fn patients_that_are_not_there_are_refused_by_position() {
         let error = Histories::from_days(1, [(0, 1, "a"), (1, 1, "a")]).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::OutOfRange { row: Some(1), .. }));
+        assert!(matches!(
+            error.kind(),
+            ErrorKind::OutOfRange { row: Some(1), .. }
+        ));
     }
 }

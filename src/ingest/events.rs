@@ -172,10 +172,15 @@ impl EventTable {
     pub fn timed(&self) -> impl Iterator<Item = (usize, Time, &str)> + '_ {
         // Patients that were named for their observation alone move positions, not rows.
         let patients = self.starts.windows(2).enumerate();
-        patients.flat_map(|(patient, range)| {
+        patients.flat_map(move |(patient, range)| {
             let rows = self.rows.get(range[0]..range[1]).unwrap_or_default();
-            rows.iter()
-                .filter_map(move |row| Some((patient, row.time, self.codes.get(row.code as usize)?.as_str())))
+            rows.iter().filter_map(move |row| {
+                Some((
+                    patient,
+                    row.time,
+                    self.codes.get(row.code as usize)?.as_str(),
+                ))
+            })
         })
     }
 

@@ -60,6 +60,7 @@ impl Patterns {
     }
 
     /// Number of patterns.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         let mut n = 0;
         self.visit(|_, _| {
