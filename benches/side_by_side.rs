@@ -9,9 +9,9 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use galen::association::{FrequentItemsets, SetKind};
+use galen::association::{FrequentItemsets, PrefixSpan, SetKind};
 use galen::classification::{FeaturesPerNode, RandomForestParams};
-use galen::design::{Hierarchy, Items};
+use galen::design::{Hierarchy, Histories, Items};
 use galen::evaluation::{auprc, auroc};
 use galen::ndarray::{Array1, Array2};
 use galen::prelude::*;
@@ -370,7 +370,9 @@ const LEAST: [(&str, u64); 6] = [
 /// Timed is all that happens between lists of items in memory and sets in memory: baskets of named items
 /// and the search. `mine_s` is the search alone.
 fn association(data: &Path, task: &str) -> Outcome<(Vec<f64>, serde_json::Value)> {
-    // Sequences of events (a1_seq, on seq.txt) are dispatched here.
+    if task == "a1_seq" {
+        return sequences(data);
+    }
     let mut parts = task.split('_').skip(1);
     let (table, size) = parts.next().zip(parts.next()).ok_or("a1_TABLE_SIZE")?;
     let (mut kind, mut counting) = (SetKind::Frequent, false);
@@ -392,10 +394,16 @@ fn association(data: &Path, task: &str) -> Outcome<(Vec<f64>, serde_json::Value)
         _ => return Err(format!("unknown task {task}").into()),
     };
     let text = std::fs::read_to_string(data.join(format!("{table}.txt")))?;
-    let lines: Vec<Vec<&str>> = text
-        .lines()
-        .map(|l| l.split_whitespace().collect())
-        .collect();
+    // Numbered items, as the peers have them.
+    let number = |code: &str| code.parse::<u32>();
+    let line = |line: &str| {
+        line.split_whitespace()
+            .map(number)
+            .collect::<Result<Vec<u32>, _>>()
+    };
+    let lines: Vec<Vec<u32>> = text.lines().map(line).collect::<Result<_, _>>()?;
+    let n_items = lines.iter().flatten().max().map_or(0, |most| most + 1);
+    let names: Vec<String> = (0..n_items).map(|item| item.to_string()).collect();
     let params = FrequentItemsets::params()
         .min_count(least)
         .kind(kind)
@@ -407,7 +415,7 @@ fn association(data: &Path, task: &str) -> Outcome<(Vec<f64>, serde_json::Value)
             .iter()
             .enumerate()
             .flat_map(|(row, line)| line.iter().map(move |i| (row, *i)));
-        let items = Items::from_pairs(lines.len(), pairs, &Hierarchy::default())?;
+        let items = Items::from_codes(lines.len(), pairs, &names, &Hierarchy::default())?;
         let start = Instant::now();
         let found = if counting {
             params.count(&items)?.iter().sum()
@@ -423,5 +431,37 @@ fn association(data: &Path, task: &str) -> Outcome<(Vec<f64>, serde_json::Value)
     Ok((
         times,
         json!({"itemsets": found, "minsup": least, "mine_s": search, "peak_mb": taken}),
+    ))
+}
+
+/// All sequential patterns of at least MINSUP (300) of the sequences of `seq.txt`, one item a step.
+fn sequences(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    let least = std::env::var("MINSUP").map_or(Ok(300), |least| least.parse())?;
+    let text = std::fs::read_to_string(data.join("seq.txt"))?;
+    let steps = |line: &str| -> Result<Vec<u32>, _> {
+        let codes = line
+            .split_whitespace()
+            .filter(|code| !matches!(*code, "-1" | "-2"));
+        codes.map(str::parse).collect()
+    };
+    let lines: Vec<Vec<u32>> = text.lines().map(steps).collect::<Result<_, _>>()?;
+    let n_items = lines.iter().flatten().max().map_or(0, |most| most + 1);
+    let names: Vec<String> = (0..n_items).map(|item| format!("{item:04}")).collect();
+    let (times, found) = timed(|| {
+        let events = lines.iter().enumerate().flat_map(|(patient, steps)| {
+            let step =
+                |(day, code): (usize, &u32)| (patient, day as i32, names[*code as usize].as_str());
+            steps.iter().enumerate().map(step).collect::<Vec<_>>()
+        });
+        let histories = Histories::from_days(lines.len(), events)?;
+        Ok(PrefixSpan::params().min_count(least).mine(&histories)?)
+    })?;
+    let longer = found
+        .iter()
+        .filter(|sequence| sequence.steps.len() > 1)
+        .count();
+    Ok((
+        times,
+        json!({"patterns": found.len(), "longer_than_1": longer, "minsup": least}),
     ))
 }

@@ -229,3 +229,21 @@ fn bad_settings_are_refused() {
     let none = Items::from_pairs(0, Vec::<(usize, &str)>::new(), &Hierarchy::default()).unwrap();
     assert!(all().find(&none).unwrap().is_empty());
 }
+
+#[test]
+fn a_network_tells_the_common_odds_of_strata() {
+    let items = random(300, &[0.4, 0.4], 3);
+    let strata = Strata::new((0..300).map(|unit| unit % 5));
+    let found = all().find_within(&items, &strata).unwrap();
+    let common = found
+        .iter()
+        .next()
+        .unwrap()
+        .stratified
+        .unwrap()
+        .odds_ratio
+        .unwrap();
+    assert_eq!(found.network(1).edges[0].log_odds, libm::log(common.value));
+    let crude = all().find(&items).unwrap().network(1).edges[0].log_odds;
+    assert_ne!(crude, libm::log(common.value));
+}

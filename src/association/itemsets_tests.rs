@@ -230,3 +230,40 @@ fn an_explosion_is_told_before_it_happens() {
         .unwrap();
     assert_eq!(pairs.len(), 60 + 60 * 59 / 2);
 }
+
+#[test]
+fn the_best_by_a_measure_are_those_of_a_plain_sort() {
+    use crate::association::SetMeasure;
+    let items = items(
+        &[
+            "a b c", "a b", "a b d", "a c", "b d", "c d", "a b c d", "d", "a", "b e", "e c",
+        ],
+        &Hierarchy::default(),
+    );
+    let params = FrequentItemsets::params().min_count(1).lengths(2..=4);
+    let all = params.mine(&items).unwrap();
+    let n = items.n_units() as f64;
+    for measure in [
+        SetMeasure::Lift,
+        SetMeasure::Leverage,
+        SetMeasure::AllConfidence,
+        SetMeasure::Support,
+    ] {
+        let value = |set: &Itemset<'_>| {
+            let shares = set.items.iter().map(|item| items.support(*item) as f64);
+            let expected = shares.clone().fold(n, |product, share| product * share / n);
+            let support = set.support as f64;
+            match measure {
+                SetMeasure::Lift => support / expected,
+                SetMeasure::Leverage => (support - expected) / n,
+                SetMeasure::AllConfidence => support / shares.fold(0.0, f64::max),
+                SetMeasure::Support => support,
+            }
+        };
+        let mut sorted: Vec<Itemset<'_>> = all.iter().collect();
+        sorted.sort_by(|a, b| value(b).total_cmp(&value(a)));
+        let found = params.top_by(4, measure, &items).unwrap();
+        let found: Vec<Itemset<'_>> = found.iter().collect();
+        assert_eq!(found, sorted[..4], "{measure:?}");
+    }
+}

@@ -211,15 +211,98 @@ impl Items {
         for pair in &mut has {
             pair.1 = places[pair.1 as usize];
         }
-        has.sort_unstable();
+        Ok(Self::of_codes(n_units, has, names, above))
+    }
+
+    /// Baskets from pairs (unit, position of a name), in any order; repeated pairs count once. Items are
+    /// numbered as the names, what stands above them and is not among them follows in order.
+    ///
+    /// The fastest way in for codes that are numbered already: nothing is looked up by text.
+    ///
+    /// ```
+    /// use galen::design::{Hierarchy, Items};
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// let names = ["I10", "E11"].map(String::from);
+    /// let items = Items::from_codes(2, [(0, 1), (1, 0), (0, 0)], &names, &Hierarchy::default())?;
+    /// assert_eq!(items.supports(), [2, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] for a unit or a position that is not there; [`ErrorKind::Schema`] for a
+    /// name that is there twice.
+    pub fn from_codes(
+        n_units: usize,
+        pairs: impl IntoIterator<Item = (usize, u32)>,
+        names: &[String],
+        hierarchy: &crate::design::Hierarchy,
+    ) -> Result<Self> {
+        let mut has = Vec::new();
+        for (at, (unit, item)) in pairs.into_iter().enumerate() {
+            if unit >= n_units || u32::try_from(unit).is_err() || item as usize >= names.len() {
+                return Err(ErrorKind::OutOfRange {
+                    what: "pairs of units and items",
+                    row: Some(at),
+                    column: None,
+                    rule: "units below the number of units, positions below that of names",
+                }
+                .into());
+            }
+            has.push((unit as u32, item));
+        }
+        let mut known: BTreeMap<&str, u32> = BTreeMap::new();
+        for (item, name) in names.iter().enumerate() {
+            if known.insert(name, item as u32).is_some() {
+                let text = format!("items: `{name}` is there twice; expected each name once");
+                return Err(ErrorKind::Schema(text).into());
+            }
+        }
+        let mut all = names.to_vec();
+        let above: BTreeSet<&str> = names.iter().flat_map(|n| hierarchy.ancestors(n)).collect();
+        for name in above {
+            known.entry(name).or_insert_with(|| {
+                all.push(name.into());
+                all.len() as u32 - 1
+            });
+        }
+        let above = |name: &String| {
+            let mut above: Vec<u32> = hierarchy
+                .ancestors(name)
+                .into_iter()
+                .map(|name| known[name])
+                .collect();
+            above.sort_unstable();
+            above
+        };
+        let above = all.iter().map(above).collect();
+        Ok(Self::of_codes(n_units, has, all, above))
+    }
+
+    /// Items that no feature stands behind.
+    fn of_codes(
+        n_units: usize,
+        mut has: Vec<(u32, u32)>,
+        names: Vec<String>,
+        above: Vec<Vec<u32>>,
+    ) -> Self {
+        if !has.is_sorted() {
+            has.sort_unstable();
+        }
         has.dedup();
         let column = Feature {
             has,
             unknown: Vec::new(),
         };
         let features = vec![None; names.len()];
-        let units = Sorted::new(n_units, None);
-        Ok(Self::new(names, above, features, units, vec![column]))
+        Self::new(
+            names,
+            above,
+            features,
+            Sorted::new(n_units, None),
+            vec![column],
+        )
     }
 
     /// Number of units: patients, or rows.
@@ -387,8 +470,14 @@ fn sorted(starts: &[usize], members: Vec<u32>) -> (Vec<usize>, Vec<u32>) {
     let mut ends = vec![0];
     let mut basket = Vec::new();
     for range in starts.windows(2) {
+        let own = &members[range[0]..range[1]];
+        if own.windows(2).all(|pair| pair[0] < pair[1]) {
+            out.extend_from_slice(own);
+            ends.push(out.len());
+            continue;
+        }
         basket.clear();
-        basket.extend_from_slice(&members[range[0]..range[1]]);
+        basket.extend_from_slice(own);
         basket.sort_unstable();
         basket.dedup();
         out.extend_from_slice(&basket);

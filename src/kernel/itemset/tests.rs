@@ -296,7 +296,7 @@ fn a_run_ends_at_the_bound_on_sets_and_bytes() {
         items: vec![],
         weights: None,
     };
-    for _ in 0..300 {
+    for _ in 0..2_000 {
         data.items.extend((0..40).filter(|_| random.next(4) == 0));
         data.offsets.push(data.items.len());
     }
@@ -329,7 +329,7 @@ fn threads_change_nothing() {
         items: vec![],
         weights: None,
     };
-    for _ in 0..400 {
+    for _ in 0..3_000 {
         data.items
             .extend((0..60).filter(|&item| random.next(u64::from(item) + 2) < 2));
         data.offsets.push(data.items.len());
