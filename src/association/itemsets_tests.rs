@@ -233,7 +233,7 @@ fn an_explosion_is_told_before_it_happens() {
 
 #[test]
 fn the_best_by_a_measure_are_those_of_a_plain_sort() {
-    use crate::association::SetMeasure;
+    use crate::association::{Itemset, SetMeasure};
     let items = items(
         &[
             "a b c", "a b", "a b d", "a c", "b d", "c d", "a b c d", "d", "a", "b e", "e c",
