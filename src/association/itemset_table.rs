@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::itemset::drive::Table;
 
-/// Itemsets with their supports; made by [`ItemsetParams::mine`].
+/// Itemsets with their supports; made by [`ItemsetParams::mine`](crate::association::ItemsetParams::mine).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Itemsets {
     names: Vec<String>,

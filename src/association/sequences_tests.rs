@@ -116,6 +116,12 @@ fn rules_part_a_pattern_before_its_last_step() {
         .find(|r| found.text(&r.sequence) == "d > c > b")
         .unwrap();
     assert_eq!((rule.n_first, rule.sequence.support), (3, 2));
+    // a, then d: two of four; d at any time: three of four.
+    let rule = rules
+        .iter()
+        .find(|r| found.text(&r.sequence) == "a > d")
+        .unwrap();
+    assert_eq!((rule.confidence, rule.lift), (0.5, 0.5 / 0.75));
     assert!(found.rules(0.9).iter().all(|rule| rule.confidence >= 0.9));
     assert!(rules.iter().all(|rule| rule.sequence.steps.len() > 1));
 }

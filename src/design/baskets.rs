@@ -368,10 +368,9 @@ impl Items {
     /// Some of the items, renumbered in their order.
     pub(crate) fn only(&self, kept: &[bool]) -> Self {
         let mut places = vec![None; self.n_items()];
-        let mut next = 0;
-        for (item, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
-            places[item] = Some(next);
-            next += 1;
+        let own = (0..self.n_items()).filter(|item| kept[*item]);
+        for (place, item) in (0_u32..).zip(own) {
+            places[item] = Some(place);
         }
         let place = |item: &u32| places[*item as usize];
         let own = |item: &usize| kept[*item];
