@@ -49,14 +49,18 @@ fn rules_of_a_textbook_table() {
 /// Some items at random, one of them depending on two others; `missing` of the values are.
 fn random(n: usize, k: usize, missing: f64, task: u64) -> (PatientMatrix, Vec<Vec<Option<bool>>>) {
     let mut stream = stream(31, task);
-    let mut table = vec![vec![None; n]; k];
-    for unit in 0..n {
+    let mut rows = Vec::new();
+    for _ in 0..n {
+        let mut row: Vec<Option<bool>> = Vec::new();
         for at in 0..k {
-            let pull = at == k - 1 && table[0][unit] == Some(true) && table[1][unit] == Some(true);
+            let pull = at == k - 1 && row[0] == Some(true) && row[1] == Some(true);
             let has = uniform(&mut stream) < if pull { 0.9 } else { 0.4 };
-            table[at][unit] = (uniform(&mut stream) >= missing).then_some(has);
+            row.push((uniform(&mut stream) >= missing).then_some(has));
         }
+        rows.push(row);
     }
+    let column = |at: usize| rows.iter().map(|row| row[at]).collect();
+    let table: Vec<Vec<Option<bool>>> = (0..k).map(column).collect();
     let names: Vec<String> = (0..k).map(|at| format!("x{at}")).collect();
     let columns = table.iter().map(|column| {
         let value = |cell: &Option<bool>| cell.map_or(f64::NAN, |has| f64::from(u8::from(has)));

@@ -68,6 +68,49 @@ impl Hierarchy {
         Ok(Self { above })
     }
 
+    /// From codes whose groups are their beginnings, at these lengths: ATC codes at 1, 3, 4 and 5 letters.
+    ///
+    /// Lengths count letters; a beginning as long as the code is the code itself. Blanks around a code
+    /// are no part of it.
+    ///
+    /// ```
+    /// use galen::design::Hierarchy;
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// let atc = Hierarchy::by_prefix(["A10BA02", "A10AE04"], &[1, 3, 4, 5])?;
+    /// assert_eq!(atc.ancestors("A10BA02"), ["A", "A10", "A10B", "A10BA"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Parameter`] for a length of zero.
+    pub fn by_prefix<S: AsRef<str>>(
+        codes: impl IntoIterator<Item = S>,
+        lengths: &[usize],
+    ) -> Result<Self> {
+        if lengths.contains(&0) {
+            return Err(ErrorKind::Parameter {
+                estimator: "hierarchy",
+                name: "lengths",
+                value: "0".into(),
+                rule: ">= 1",
+            }
+            .into());
+        }
+        let mut pairs = Vec::new();
+        for code in codes {
+            let code = code.as_ref().trim();
+            for length in lengths {
+                // A length beyond the code has no letter at its end.
+                if let Some((end, _)) = code.char_indices().nth(*length) {
+                    pairs.push((code.to_string(), code[..end].to_string()));
+                }
+            }
+        }
+        Self::new(pairs)
+    }
+
     /// All names above a name, sorted; empty for a name that stands alone.
     pub fn ancestors(&self, name: &str) -> Vec<&str> {
         let above = self.above.get(name).into_iter().flatten();
@@ -101,6 +144,16 @@ mod tests {
         assert_eq!(hierarchy.ancestors("E11"), ["E08-E13", "IV"]);
         assert!(hierarchy.ancestors("IV").is_empty());
         assert!(!hierarchy.is_empty() && Hierarchy::default().is_empty());
+    }
+
+    #[test]
+    fn beginnings_are_groups() {
+        let found = Hierarchy::by_prefix(["A10BA02", "A10", " B01 ", "é1x"], &[3, 1]).unwrap();
+        assert_eq!(found.ancestors("A10BA02"), ["A", "A10"]);
+        assert_eq!(found.ancestors("A10"), ["A"]);
+        assert_eq!(found.ancestors("B01"), ["B"]);
+        assert_eq!(found.ancestors("é1x"), ["é"]);
+        assert!(Hierarchy::by_prefix(["A"], &[0]).is_err());
     }
 
     #[test]

@@ -33,10 +33,10 @@ impl Items {
             }
         }
         let mut groups: BTreeMap<(&[u32], &[u32]), Vec<u32>> = BTreeMap::new();
-        for item in 0..self.n_items() {
-            if !units[item].is_empty() {
-                let alike = (units[item].as_slice(), self.unknown(item as u32));
-                groups.entry(alike).or_default().push(item as u32);
+        for (item, units) in (0_u32..).zip(&units) {
+            if !units.is_empty() {
+                let alike = (units.as_slice(), self.unknown(item));
+                groups.entry(alike).or_default().push(item);
             }
         }
         let mut groups: Vec<Vec<u32>> = groups

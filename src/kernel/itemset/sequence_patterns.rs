@@ -58,17 +58,6 @@ impl Patterns {
             visitor(&pattern, support)
         });
     }
-
-    /// Number of patterns.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        let mut n = 0;
-        self.visit(|_, _| {
-            n += 1;
-            true
-        });
-        n
-    }
 }
 
 fn outcome<T>(guard: &Guard, limits: &Limits, output: T) -> Result<T, MineError> {
