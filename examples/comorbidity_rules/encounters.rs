@@ -88,30 +88,32 @@ pub(crate) fn chapter(name: &str) -> String {
     }
 }
 
-/// Diagnoses of every patient's encounters in their order: (patient, number of the encounter, block of
-/// the first diagnosis). The table has no dates; encounters are numbered in the order of their keys.
+/// Chapters of the first diagnoses of patients with two encounters and more: number of these patients and
+/// (patient, number of the encounter, chapter). The table has no dates; encounters are numbered in the
+/// order of their keys.
 pub(crate) fn steps(encounters: &PatientMatrix) -> Outcome<(usize, Vec<(usize, i32, String)>)> {
     let first = encounters.column("diag_1")?;
     let order = encounters.column("encounter_id")?;
-    let mut numbers: BTreeMap<u32, usize> = BTreeMap::new();
     let patients = encounters.keys().patient_keys().ok_or("no patients")?;
-    let mut by_patient: Vec<Vec<(f64, Option<String>)>> = Vec::new();
+    let mut by_patient: BTreeMap<u32, Vec<(f64, usize)>> = BTreeMap::new();
     for (row, key) in patients.codes().iter().enumerate() {
-        let patient = *numbers.entry(*key).or_insert_with(|| {
-            by_patient.push(Vec::new());
-            by_patient.len() - 1
-        });
-        let code = first
-            .level(row)
-            .map(|code| CodeSystem::Icd9Cm.roll_up(code, Level::Block));
-        let block = code.transpose()?.flatten().map(|block| block.into_owned());
-        by_patient[patient].push((order.value(row), block));
+        by_patient
+            .entry(*key)
+            .or_default()
+            .push((order.value(row), row));
     }
+    by_patient.retain(|_, rows| rows.len() > 1);
     let mut steps = Vec::new();
-    for (patient, encounters) in by_patient.iter_mut().enumerate() {
-        encounters.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (number, (_, block)) in encounters.iter().enumerate() {
-            steps.extend(block.clone().map(|block| (patient, number as i32, block)));
+    for (patient, rows) in by_patient.values_mut().enumerate() {
+        rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (number, (_, row)) in rows.iter().enumerate() {
+            if let Some(code) = first.level(*row)
+                && let Some(chapter) = CodeSystem::Icd9Cm.chapter(code)?
+            {
+                let title = chapter.split_once(' ').map_or(chapter, |(_, title)| title);
+                let short = title.trim_start_matches("Diseases of the ");
+                steps.push((patient, number as i32, short.to_string()));
+            }
         }
     }
     Ok((by_patient.len(), steps))

@@ -102,8 +102,8 @@ fn main() -> Outcome<()> {
         ]);
     }
 
-    // Pathways: the first diagnoses of successive encounters. The table has no dates, so that "days"
-    // count encounters.
+    // Pathways: the first diagnoses of those who came back, by chapter. The table has no dates, so that
+    // "days" count encounters.
     let (n_patients, visits) = steps(&train.records)?;
     let histories = Histories::from_days(n_patients, visits)?;
     let ways = Pathways::params().steps(Steps::Every).count(&histories)?;
@@ -136,7 +136,7 @@ fn main() -> Outcome<()> {
         )))
         .with(Block::Figures(vec![
             network.figure("Pairs beyond chance, age, sex and record length", chapter),
-            ways.figure("First diagnoses of successive encounters"),
+            ways.figure("First diagnoses of successive encounters, patients who came back"),
         ]))
         .with(Block::Table(table));
     println!("{}", page.to_text());

@@ -236,3 +236,13 @@ fn columns_of_codes_share_their_items() {
             .is_err()
     );
 }
+
+#[test]
+fn ends_of_a_reference_range_are_within_it() {
+    let rows = PatientMatrix::from_columns([("na", vec![134.9, 135.0, 145.0, 145.1])]).unwrap();
+    let params = ItemParams::default().range("na", 135.0, 145.0);
+    let items = params.learn(&rows).unwrap().items(&rows).unwrap();
+    let found: Vec<&str> = (0..4).flat_map(|unit| names(&items, unit)).collect();
+    let within = "135 <= na <= 145";
+    assert_eq!(found, ["na < 135", within, within, "na > 145"]);
+}
