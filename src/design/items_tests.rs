@@ -246,3 +246,12 @@ fn ends_of_a_reference_range_are_within_it() {
     let within = "135 <= na <= 145";
     assert_eq!(found, ["na < 135", within, within, "na > 145"]);
 }
+
+#[test]
+fn quantiles_are_those_of_what_is_known() {
+    let nan = f64::NAN;
+    let rows = PatientMatrix::from_columns([("x", vec![1.0, nan, 2.0, 3.0, nan, 4.0, nan, 5.0])]);
+    let params = ItemParams::default().quantiles("x", 2);
+    let itemizer = params.learn(&rows.unwrap()).unwrap();
+    assert_eq!(itemizer.names(), ["x <= 3", "x > 3"]);
+}
