@@ -88,10 +88,13 @@ pub(crate) fn chapter(name: &str) -> String {
     }
 }
 
-/// Chapters of the first diagnoses of patients with two encounters and more: number of these patients and
-/// (patient, number of the encounter, chapter). The table has no dates; encounters are numbered in the
+/// A patient, the number of an encounter, and the chapter of its first diagnosis.
+pub(crate) type Step = (usize, i32, String);
+
+/// Chapters of the first diagnoses of patients with two encounters and more: number of these patients, and
+/// their steps. The table has no dates; encounters are numbered in the
 /// order of their keys.
-pub(crate) fn steps(encounters: &PatientMatrix) -> Outcome<(usize, Vec<(usize, i32, String)>)> {
+pub(crate) fn steps(encounters: &PatientMatrix) -> Outcome<(usize, Vec<Step>)> {
     let first = encounters.column("diag_1")?;
     let order = encounters.column("encounter_id")?;
     let patients = encounters.keys().patient_keys().ok_or("no patients")?;
