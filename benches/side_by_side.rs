@@ -9,7 +9,9 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
+use galen::association::{FrequentItemsets, PrefixSpan, SetKind};
 use galen::classification::{FeaturesPerNode, RandomForestParams};
+use galen::design::{Hierarchy, Histories, Items};
 use galen::evaluation::{auprc, auroc};
 use galen::ndarray::{Array1, Array2};
 use galen::prelude::*;
@@ -24,7 +26,7 @@ fn main() -> Outcome<()> {
         .collect();
     let [data, task, threads] = &args[..] else {
         println!(
-            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, c1_dt, c1_gbm, c2_gbm, c2_predict, c1_rf, c1_rf_choice, c1_rf8, c1_et, e1_shap, m1_auc, s1_score, csv)"
+            "usage: side_by_side DATA TASK THREADS   (tasks: c1_lr, c1_lrpath, c1_dt, c1_gbm, c2_gbm, c2_predict, c1_rf, c1_rf_choice, c1_rf8, c1_et, e1_shap, m1_auc, s1_score, csv; a1_dx_1e4 and others of associations, see there)"
         );
         return Ok(());
     };
@@ -56,6 +58,7 @@ fn main() -> Outcome<()> {
         "m1_auc" => metrics(Path::new(data))?,
         "s1_score" => score(Path::new(data))?,
         "csv" => csv(Path::new(data))?,
+        task if task.starts_with("a1_") => association(Path::new(data), task)?,
         other => return Err(format!("unknown task {other}").into()),
     };
     println!(
@@ -346,5 +349,119 @@ fn csv(file: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
     Ok((
         times,
         json!({"rows": table.n_rows(), "columns": table.matrix().n_columns()}),
+    ))
+}
+
+/// Least supports, as counts, at which the two tables have about so many frequent sets.
+const LEAST: [(&str, u64); 6] = [
+    ("dx_1e4", 384),
+    ("dx_1e5", 103),
+    ("dx_1e6", 30),
+    ("quest_1e4", 285),
+    ("quest_1e5", 28),
+    ("quest_1e6", 8),
+];
+
+/// `a1_TABLE_SIZE`, TABLE `dx` or `quest`, SIZE `1e4`, `1e5` or `1e6`; `_closed`, `_maximal` or
+/// `_generators` for those sets instead of all frequent ones, `_count` for their number alone. DATA holds
+/// `TABLE.txt`, one patient per line, items as numbers. The environment's MINSUP stands for the least
+/// support, as a count.
+///
+/// Timed is all that happens between lists of items in memory and sets in memory: baskets of named items
+/// and the search. `mine_s` is the search alone.
+fn association(data: &Path, task: &str) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    if task == "a1_seq" {
+        return sequences(data);
+    }
+    let mut parts = task.split('_').skip(1);
+    let (table, size) = parts.next().zip(parts.next()).ok_or("a1_TABLE_SIZE")?;
+    let (mut kind, mut counting) = (SetKind::Frequent, false);
+    for part in parts {
+        match part {
+            "closed" => kind = SetKind::Closed,
+            "maximal" => kind = SetKind::Maximal,
+            "generators" => kind = SetKind::Generator,
+            "count" => counting = true,
+            other => return Err(format!("unknown kind of sets {other}").into()),
+        }
+    }
+    let known = LEAST
+        .iter()
+        .find(|(name, _)| *name == format!("{table}_{size}"));
+    let least = match (std::env::var("MINSUP"), known) {
+        (Ok(least), _) => least.parse()?,
+        (_, Some((_, least))) => *least,
+        _ => return Err(format!("unknown task {task}").into()),
+    };
+    let text = std::fs::read_to_string(data.join(format!("{table}.txt")))?;
+    // Numbered items, as the peers have them.
+    let number = |code: &str| code.parse::<u32>();
+    let line = |line: &str| {
+        line.split_whitespace()
+            .map(number)
+            .collect::<Result<Vec<u32>, _>>()
+    };
+    let lines: Vec<Vec<u32>> = text.lines().map(line).collect::<Result<_, _>>()?;
+    let n_items = lines.iter().flatten().max().map_or(0, |most| most + 1);
+    let names: Vec<String> = (0..n_items).map(|item| item.to_string()).collect();
+    let params = FrequentItemsets::params()
+        .min_count(least)
+        .kind(kind)
+        .check()?;
+    let mut search = Vec::new();
+    let before = resident(true);
+    let (times, found) = timed(|| {
+        let pairs = lines
+            .iter()
+            .enumerate()
+            .flat_map(|(row, line)| line.iter().map(move |i| (row, *i)));
+        let items = Items::from_codes(lines.len(), pairs, &names, &Hierarchy::default())?;
+        let start = Instant::now();
+        let found = if counting {
+            params.count(&items)?.iter().sum()
+        } else {
+            params.mine(&items)?.len() as u64
+        };
+        search.push(start.elapsed().as_secs_f64());
+        Ok(found)
+    })?;
+    let taken = resident(false)
+        .zip(before)
+        .map(|(after, before)| after - before);
+    Ok((
+        times,
+        json!({"itemsets": found, "minsup": least, "mine_s": search, "peak_mb": taken}),
+    ))
+}
+
+/// All sequential patterns of at least MINSUP (300) of the sequences of `seq.txt`, one item a step.
+fn sequences(data: &Path) -> Outcome<(Vec<f64>, serde_json::Value)> {
+    let least = std::env::var("MINSUP").map_or(Ok(300), |least| least.parse())?;
+    let text = std::fs::read_to_string(data.join("seq.txt"))?;
+    let steps = |line: &str| -> Result<Vec<u32>, _> {
+        let codes = line
+            .split_whitespace()
+            .filter(|code| !matches!(*code, "-1" | "-2"));
+        codes.map(str::parse).collect()
+    };
+    let lines: Vec<Vec<u32>> = text.lines().map(steps).collect::<Result<_, _>>()?;
+    let n_items = lines.iter().flatten().max().map_or(0, |most| most + 1);
+    let names: Vec<String> = (0..n_items).map(|item| format!("{item:04}")).collect();
+    let (times, found) = timed(|| {
+        let events = lines.iter().enumerate().flat_map(|(patient, steps)| {
+            let step =
+                |(day, code): (usize, &u32)| (patient, day as i32, names[*code as usize].as_str());
+            steps.iter().enumerate().map(step).collect::<Vec<_>>()
+        });
+        let histories = Histories::from_days(lines.len(), events)?;
+        Ok(PrefixSpan::params().min_count(least).mine(&histories)?)
+    })?;
+    let longer = found
+        .iter()
+        .filter(|sequence| sequence.steps.len() > 1)
+        .count();
+    Ok((
+        times,
+        json!({"patterns": found.len(), "longer_than_1": longer, "minsup": least}),
     ))
 }

@@ -271,6 +271,20 @@ pub enum ErrorKind {
         /// Bytes allowed.
         ceiling: u64,
     },
+    /// More sets than a bound allows; found before they are made.
+    #[error(
+        "{what}: at least {at_least:.3e} sets (the longest has {longest} items), more than {bound} allows; raise the support, bound the lengths, ask for closed or maximal sets, or raise the bound"
+    )]
+    Explosion {
+        /// What was asked for.
+        what: &'static str,
+        /// Number of sets that there are at least.
+        at_least: f64,
+        /// Number of items of the longest set seen; 0 where not known.
+        longest: usize,
+        /// The bound that was met.
+        bound: &'static str,
+    },
     /// The caller's stop signal was set or the deadline passed.
     #[error("cancelled by the caller")]
     Cancelled,

@@ -1,5 +1,6 @@
 //! Healthcare data mining over one patient-feature matrix.
 
+pub mod association;
 pub mod classification;
 pub mod design;
 pub mod error;

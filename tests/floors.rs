@@ -30,7 +30,17 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("classification", FAMILY),
     ("regression", FAMILY),
     ("clustering", FAMILY),
-    ("association", FAMILY),
+    (
+        "association",
+        &[
+            "kernel",
+            "design",
+            "evaluation",
+            "estimator",
+            "numeric",
+            "error",
+        ],
+    ),
     ("anomaly", FAMILY),
     ("explain", &["kernel", "estimator", "numeric", "error"]),
     (

@@ -49,6 +49,57 @@ fn the_report_reads_as_before() -> galen::Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "report")]
+#[test]
+fn networks_and_flows_are_drawn_as_before() {
+    use galen::estimator::figure::{Axis, Figure, FlowLink, FlowNode, GraphEdge, GraphNode};
+    let nodes = vec![
+        GraphNode::new("Hypertension", 1_200.0).group("circulation"),
+        GraphNode::new("Chronic kidney disease", 310.0).group("kidney"),
+        GraphNode::new("Diabetes", 620.0).group("metabolism"),
+        GraphNode::new("Gout", 90.0).group("metabolism"),
+        GraphNode::new("Migraine", 55.0),
+    ];
+    let edges = vec![
+        GraphEdge::new(0, 1, 2.4).label("2.4").directed(),
+        GraphEdge::new(1, 0, 1.1).directed(),
+        GraphEdge::new(0, 2, 1.9),
+        GraphEdge::new(2, 1, 2.9),
+        GraphEdge::new(3, 1, -0.8),
+    ];
+    let network = Figure::new(
+        "Comorbidity",
+        Axis::new("patients"),
+        Axis::new("log odds ratio"),
+    )
+    .caption("Diagnoses that come together.")
+    .graph(nodes, edges);
+    let nodes = vec![
+        FlowNode::new(0, "metformin", 900.0),
+        FlowNode::new(0, "none", 300.0),
+        FlowNode::new(1, "metformin", 500.0),
+        FlowNode::new(1, "insulin", 220.0),
+        FlowNode::new(2, "insulin", 310.0),
+    ];
+    let links = vec![
+        FlowLink::new(0, 2, 400.0),
+        FlowLink::new(1, 2, 100.0),
+        FlowLink::new(0, 3, 220.0),
+        FlowLink::new(3, 4, 180.0),
+        FlowLink::new(0, 4, 130.0),
+    ];
+    let flow = Figure::new("Treatment", Axis::new("patients"), Axis::new(""))
+        .caption("Who changes to what.")
+        .flow(["first line", "second line", "third line"], nodes, links);
+    let page = galen::report::Document::new("Drawn").with(galen::report::Block::Figures(vec![
+        network.clone(),
+        flow.clone(),
+    ]));
+    insta::assert_snapshot!(page.to_text());
+    insta::assert_snapshot!(galen::report::svg(&network));
+    insta::assert_snapshot!(galen::report::svg(&flow));
+}
+
 #[test]
 fn the_same_card_gives_the_same_bytes() -> galen::Result<()> {
     let first = formats(&card(&["age", "sex", "prior_visits"], 1_500)?);

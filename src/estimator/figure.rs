@@ -116,6 +116,133 @@ pub enum Shape {
         /// Root first, parents before their children.
         nodes: Vec<TreeNode>,
     },
+    /// A network; fills the figure. The horizontal axis names what sizes of nodes mean, the vertical
+    /// one what weights of edges mean; other series are not drawn. A picture holds the 500 largest
+    /// nodes and the 3,000 heaviest edges between them, the tables of a report hold all. Sizes are printed
+    /// as they are: who makes the figure leaves out counts too small to publish.
+    Graph {
+        /// Nodes; of equal sizes the first ones count as larger.
+        nodes: Vec<GraphNode>,
+        /// Edges between positions of `nodes`; those that lead nowhere are not drawn.
+        edges: Vec<GraphEdge>,
+    },
+    /// What flows from step to step, from left to right; fills the figure. The horizontal axis names
+    /// what sizes mean; other series are not drawn. A picture holds 24 steps, the 30 largest nodes of
+    /// each and the 400 largest links between them, the tables of a report hold all. Sizes are printed as
+    /// they are: who makes the figure leaves out counts too small to publish.
+    Flow {
+        /// Names of the steps.
+        steps: Vec<String>,
+        /// Nodes of all steps.
+        nodes: Vec<FlowNode>,
+        /// Links between positions of `nodes`, each to a later step; others are not drawn.
+        links: Vec<FlowLink>,
+    },
+}
+
+/// A node of a [`Shape::Graph`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphNode {
+    /// Name.
+    pub label: String,
+    /// Area of the circle, for example a number of patients.
+    pub size: f64,
+    /// What its colour stands for; empty for none.
+    pub group: String,
+}
+
+/// An edge of a [`Shape::Graph`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphEdge {
+    /// Position of the node at one end; the start, where the edge has a direction.
+    pub from: u32,
+    /// Position of the node at the other end.
+    pub to: u32,
+    /// Width of the line; below zero the line is dashed.
+    pub weight: f64,
+    /// What stands at the line; empty for nothing.
+    pub label: String,
+    /// Whether it leads from `from` to `to` and not back; drawn with an arrowhead.
+    pub directed: bool,
+}
+
+/// A node of a [`Shape::Flow`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowNode {
+    /// Position of its step.
+    pub step: u32,
+    /// Name; equal names have equal colours.
+    pub label: String,
+    /// Height, for example a number of patients; what flows in or out where that is more.
+    pub size: f64,
+}
+
+/// A link of a [`Shape::Flow`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FlowLink {
+    /// Position of the node on the left.
+    pub from: u32,
+    /// Position of the node on the right.
+    pub to: u32,
+    /// Width of the ribbon, in the unit of the nodes.
+    pub size: f64,
+}
+
+impl GraphNode {
+    /// A node without a group.
+    pub fn new(label: impl Into<String>, size: f64) -> Self {
+        Self {
+            label: label.into(),
+            size,
+            group: String::new(),
+        }
+    }
+
+    /// With a group.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.group = group.into();
+        self
+    }
+}
+
+impl GraphEdge {
+    /// An edge without direction and label.
+    pub fn new(from: u32, to: u32, weight: f64) -> Self {
+        Self {
+            from,
+            to,
+            weight,
+            label: String::new(),
+            directed: false,
+        }
+    }
+
+    /// With a label.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// With a direction.
+    pub fn directed(mut self) -> Self {
+        self.directed = true;
+        self
+    }
+}
+
+impl FlowNode {
+    /// A node of a step.
+    pub fn new(step: u32, label: impl Into<String>, size: f64) -> Self {
+        let label = label.into();
+        Self { step, label, size }
+    }
+}
+
+impl FlowLink {
+    /// A link.
+    pub fn new(from: u32, to: u32, size: f64) -> Self {
+        Self { from, to, size }
+    }
 }
 
 /// A node of a [`Shape::Tree`].
@@ -248,6 +375,52 @@ impl Figure {
         )
     }
 
+    /// Adds a network.
+    ///
+    /// ```
+    /// use galen::estimator::figure::{Axis, Figure, GraphEdge, GraphNode};
+    ///
+    /// let nodes = vec![
+    ///     GraphNode::new("Hypertension", 1_200.0).group("circulation"),
+    ///     GraphNode::new("Chronic kidney disease", 310.0).group("kidney"),
+    /// ];
+    /// let edges = vec![GraphEdge::new(0, 1, 2.4)];
+    /// let figure = Figure::new("Comorbidity", Axis::new("patients"), Axis::new("odds ratio"))
+    ///     .graph(nodes, edges);
+    /// assert_eq!(figure.series.len(), 1);
+    /// ```
+    pub fn graph(self, nodes: Vec<GraphNode>, edges: Vec<GraphEdge>) -> Self {
+        self.with("", Shape::Graph { nodes, edges })
+    }
+
+    /// Adds a flow between steps.
+    ///
+    /// ```
+    /// use galen::estimator::figure::{Axis, Figure, FlowLink, FlowNode};
+    ///
+    /// let nodes = vec![
+    ///     FlowNode::new(0, "metformin", 900.0),
+    ///     FlowNode::new(1, "insulin", 120.0),
+    /// ];
+    /// let figure = Figure::new("Treatment", Axis::new("patients"), Axis::new(""))
+    ///     .flow(["first line", "second line"], nodes, vec![FlowLink::new(0, 1, 120.0)]);
+    /// assert_eq!(figure.series.len(), 1);
+    /// ```
+    pub fn flow<T: Into<String>>(
+        self,
+        steps: impl IntoIterator<Item = T>,
+        nodes: Vec<FlowNode>,
+        links: Vec<FlowLink>,
+    ) -> Self {
+        let steps = steps.into_iter().map(Into::into).collect();
+        let shape = Shape::Flow {
+            steps,
+            nodes,
+            links,
+        };
+        self.with("", shape)
+    }
+
     /// Adds a horizontal reference line.
     pub fn horizontal(mut self, label: impl Into<String>, y: f64) -> Self {
         let label = label.into();
@@ -296,6 +469,23 @@ mod tests {
         .horizontal("none", 0.0);
         let text = serde_json::to_string(&figure).unwrap();
         assert!(text.contains("\"histogram\""));
+        assert_eq!(serde_json::from_str::<Figure>(&text).unwrap(), figure);
+    }
+
+    #[test]
+    fn networks_and_flows_survive_json() {
+        let nodes = vec![
+            GraphNode::new("a", 3.0).group("g"),
+            GraphNode::new("b", 1.0),
+        ];
+        let edge = GraphEdge::new(0, 1, -0.5).label("r").directed();
+        assert!(edge.directed && edge.label == "r" && nodes[0].group == "g");
+        let steps = vec![FlowNode::new(0, "a", 3.0), FlowNode::new(1, "b", 2.0)];
+        let figure = Figure::new("T", Axis::new("patients"), Axis::new("weight"))
+            .graph(nodes, vec![edge])
+            .flow(["1", "2"], steps, vec![FlowLink::new(0, 1, 2.0)]);
+        let text = serde_json::to_string(&figure).unwrap();
+        assert!(text.contains("\"graph\"") && text.contains("\"flow\""));
         assert_eq!(serde_json::from_str::<Figure>(&text).unwrap(), figure);
     }
 }

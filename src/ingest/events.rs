@@ -168,6 +168,22 @@ impl EventTable {
         self.patients.len()
     }
 
+    /// Events as (position of the patient, time, code), by patient and time.
+    pub fn timed(&self) -> impl Iterator<Item = (usize, Time, &str)> + '_ {
+        // Patients that were named for their observation alone move positions, not rows.
+        let patients = self.starts.windows(2).enumerate();
+        patients.flat_map(move |(patient, range)| {
+            let rows = self.rows.get(range[0]..range[1]).unwrap_or_default();
+            rows.iter().filter_map(move |row| {
+                Some((
+                    patient,
+                    row.time,
+                    self.codes.get(row.code as usize)?.as_str(),
+                ))
+            })
+        })
+    }
+
     /// The distinct codes, sorted.
     pub fn codes(&self) -> &[String] {
         &self.codes

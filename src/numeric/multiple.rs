@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, Result};
 
 /// What is controlled over many tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Adjustment {
+pub enum Adjustment {
     /// Chance of any false finding, tests in any dependence; one step.
     Bonferroni,
     /// Chance of any false finding, tests in any dependence; never larger than Bonferroni.
@@ -29,11 +29,7 @@ pub(crate) enum Adjustment {
 /// # Errors
 /// [`ErrorKind::OutOfRange`] for a p-value outside [0, 1], naming its position;
 /// [`ErrorKind::Parameter`] where fewer tests than p-values are declared.
-pub(crate) fn adjust(
-    p_values: &[f64],
-    tests: Option<u64>,
-    adjustment: Adjustment,
-) -> Result<Vec<f64>> {
+pub fn adjust(p_values: &[f64], tests: Option<u64>, adjustment: Adjustment) -> Result<Vec<f64>> {
     if let Some(position) = p_values.iter().position(|p| *p < 0.0 || *p > 1.0) {
         return Err(ErrorKind::OutOfRange {
             what: "p-values",
@@ -156,6 +152,20 @@ mod tests {
         ];
         for (adjustment, expected) in ALL.into_iter().zip(expected) {
             close(&adjust(&p, None, adjustment).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn as_statsmodels() {
+        let text = include_str!("../../tests/fixtures/association/expected_python.json");
+        let all: serde_json::Value = serde_json::from_str(text).unwrap();
+        let numbers = |key: &str| -> Vec<f64> {
+            let list = all["multiplicity"][key].as_array().unwrap();
+            list.iter().map(|p| p.as_f64().unwrap()).collect()
+        };
+        for (adjustment, key) in ALL.into_iter().zip(["bonferroni", "holm", "bh", "by"]) {
+            let found = adjust(&numbers("p"), None, adjustment).unwrap();
+            close(&found, &numbers(key));
         }
     }
 

@@ -4,8 +4,7 @@
 //! instruction level and the right one is picked at run time. No level contracts or reorders
 //! floating-point arithmetic by itself, so plain loops give the same bits on every level.
 
-use pulp::Arch;
-pub(crate) use pulp::NullaryFnOnce;
+pub(crate) use pulp::{Arch, NullaryFnOnce};
 
 /// Runs `work` compiled for the machine's instruction level. The work, and what it calls, must be
 /// `#[inline(always)]` to profit.

@@ -189,7 +189,7 @@ fn gamma_fraction(a: f64, x: f64) -> f64 {
     h
 }
 
-fn gamma_upper_quantile(a: f64, p: f64) -> f64 {
+pub(crate) fn gamma_upper_quantile(a: f64, p: f64) -> f64 {
     if p >= 1.0 {
         return 0.0;
     }
@@ -366,7 +366,7 @@ fn nonzero(value: f64, tiny: f64) -> f64 {
 }
 
 /// x^a e^-x / Gamma(a + 1).
-fn poisson_like(a: f64, x: f64) -> f64 {
+pub(crate) fn poisson_like(a: f64, x: f64) -> f64 {
     if a < 1.0 {
         return libm::exp(a * libm::log(x) - x - libm::lgamma(a + 1.0));
     }
@@ -389,7 +389,7 @@ fn log_beta(a: f64, b: f64) -> f64 {
 }
 
 /// log Gamma(a + 1) minus Stirling's formula.
-fn stirling_error(a: f64) -> f64 {
+pub(crate) fn stirling_error(a: f64) -> f64 {
     if a < 16.0 {
         return libm::lgamma(a + 1.0) - (a + 0.5) * libm::log(a) + a - 0.5 * libm::log(2.0 * PI);
     }
@@ -411,7 +411,7 @@ fn stirling_error(a: f64) -> f64 {
 }
 
 /// a log(a / m) + m - a without cancellation near a = m.
-fn deviance(a: f64, m: f64) -> f64 {
+pub(crate) fn deviance(a: f64, m: f64) -> f64 {
     if (a - m).abs() >= 0.1 * (a + m) {
         return a * libm::log(a / m) + m - a;
     }

@@ -16,20 +16,27 @@ use crate::report::html::escape;
 use crate::report::legend::{LEGEND_LINE, Legend, Mark, colour, is_strip};
 use crate::report::render::clean;
 use crate::report::scale::{Scale, clip, extent};
+use crate::report::shown::caption;
 
+#[path = "draw_flow.rs"]
+mod flow;
+#[path = "draw_graph.rs"]
+mod graph;
 #[path = "draw_tree.rs"]
 mod tree;
 
 /// Units per pixel: the back end writes whole numbers.
 const UNIT: f64 = 10.0;
-const FONT: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
+pub(super) const FONT: &str =
+    "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
 /// Pixels of a letter of labels; the plotting crate writes sizes divided by 1.24.
 pub(super) const LETTER: f64 = 13.0;
 const SIZE_FACTOR: f64 = 1.24;
 /// Mean width of a letter as a share of its size, rather too wide than too narrow.
 pub(super) const WIDE: f64 = 0.54;
+const WIDE_CAPITALS: f64 = 0.68;
 
-const INK: RGBColor = RGBColor(28, 32, 38);
+pub(super) const INK: RGBColor = RGBColor(28, 32, 38);
 pub(super) const GREY: RGBColor = RGBColor(122, 130, 140);
 const GRID: RGBColor = RGBColor(231, 234, 239);
 /// Lengths of dashes and of gaps, reference line by reference line.
@@ -63,17 +70,23 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// assert!(image.starts_with("<svg") && image.contains("Sensitivity"));
 /// ```
 pub fn svg(figure: &Figure) -> String {
-    let tree = figure.series.iter().find_map(|series| match &series.shape {
-        Shape::Tree { classes, nodes } => Some((classes, nodes)),
+    let whole = figure.series.iter().find_map(|series| match &series.shape {
+        Shape::Tree { classes, nodes } => Some(tree::svg(figure, classes, nodes)),
+        Shape::Graph { nodes, edges } => Some(graph::svg(figure, nodes, edges)),
+        Shape::Flow {
+            steps,
+            nodes,
+            links,
+        } => Some(flow::svg(figure, steps, nodes, links)),
         _ => None,
     });
-    if let Some((classes, nodes)) = tree {
-        return tree::svg(figure, classes, nodes);
+    if let Some(image) = whole {
+        return image;
     }
     let names = categories(figure);
     let legend = Legend::of(figure);
-    let left = match names.iter().map(|name| name.chars().count()).max() {
-        Some(longest) => 16.0 + WIDE * LETTER * longest as f64,
+    let left = match names.iter().map(|name| width(name)).max_by(f64::total_cmp) {
+        Some(widest) => 16.0 + widest,
         None => LEFT,
     };
     let panel = if names.is_empty() {
@@ -107,7 +120,7 @@ pub fn svg(figure: &Figure) -> String {
 
 /// The opening tag with the size in pixels and a text in place of the picture.
 fn head(figure: &Figure, units: [u32; 2], size: [f64; 2]) -> String {
-    let text = escape(&format!("{}. {}", figure.title, figure.caption));
+    let text = escape(&format!("{}. {}", figure.title, caption(figure)));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0}\" height=\"{:.0}\" \
          viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
@@ -117,6 +130,12 @@ fn head(figure: &Figure, units: [u32; 2], size: [f64; 2]) -> String {
         units[1],
         text.trim_end()
     )
+}
+
+/// Title and description within an image, for what reads images apart from pages.
+fn words(figure: &Figure) -> String {
+    let (title, text) = (escape(&figure.title), escape(&caption(figure)));
+    format!("<title>{title}</title>\n<desc>{text}</desc>\n")
 }
 
 /// Names of the positions of a categorical axis, cut to a length that fits.
@@ -129,6 +148,19 @@ fn categories(figure: &Figure) -> Vec<String> {
         }
     };
     figure.x.categories.iter().map(cut).collect()
+}
+
+/// Pixels of a label, rather too many; names written in capitals are wider.
+fn width(name: &str) -> f64 {
+    let n = name.chars().count();
+    let capitals = name.chars().filter(|letter| letter.is_uppercase()).count();
+    LETTER
+        * n as f64
+        * if 2 * capitals > n {
+            WIDE_CAPITALS
+        } else {
+            WIDE
+        }
 }
 
 fn units(place: [f64; 2]) -> (i32, i32) {
@@ -358,7 +390,7 @@ impl Frame<'_, '_> {
                 };
                 self.series(x, y, &shape, colour, width);
             }
-            Shape::Tree { .. } => {}
+            Shape::Tree { .. } | Shape::Graph { .. } | Shape::Flow { .. } => {}
         }
     }
 
@@ -557,3 +589,7 @@ fn title(axis: &Axis) -> String {
 #[cfg(test)]
 #[path = "draw_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "draw_whole_tests.rs"]
+mod whole_tests;

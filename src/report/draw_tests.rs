@@ -122,3 +122,20 @@ fn categories_run_down_the_page() {
     assert_eq!(image.matches("<circle").count(), 2);
     assert!(image.find("one").unwrap() < image.find("two").unwrap());
 }
+
+#[test]
+fn names_in_capitals_have_room() {
+    let wide = |name: &str| {
+        let figure = Figure::new("", Axis::new("").categories([name]), Axis::new(""));
+        let image = svg(&figure.bars("", vec![1.0]));
+        let number = image.split("width=\"").nth(1).unwrap();
+        let number = number.split('"').next().unwrap();
+        number.parse::<f64>().unwrap()
+    };
+    let (small, large) = (wide("emotional distress"), wide("EMOTIONAL DISTRESS"));
+    assert!(
+        (large - small - 18.0 * 13.0 * 0.14).abs() <= 1.0,
+        "{small} {large}"
+    );
+    assert_eq!(wide("Emotional distress"), small);
+}

@@ -1,6 +1,8 @@
 //! Documents as one HTML page: no script, nothing to load, readable on paper.
 
+use crate::estimator::Figure;
 use crate::report::render::{Block, Document, Table, TableRow, clean};
+use crate::report::shown::{caption, tables};
 
 /// Nothing may be loaded or run, whatever ends up in the page.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -40,6 +42,8 @@ thead .n{white-space:normal}\
 figure{margin:0;break-inside:avoid}\
 figure svg{display:block;width:100%;height:auto}\
 .figs.one{grid-template-columns:minmax(0,40rem)}\
+.figs.full{grid-template-columns:minmax(0,1fr)}\
+summary{cursor:pointer;font-size:.86rem;color:#1f4e79;margin-top:.4rem}\
 figcaption{font-size:.86rem;line-height:1.45;color:#3d4650;margin-top:.5rem}\
 aside{border-left:4px solid #8a94a3;background:#f6f7f9;padding:.6rem 1rem .65rem;margin:.7rem 0;max-width:46rem;break-inside:avoid}\
 aside p{margin:.15rem 0 0;font-size:.94rem}\
@@ -53,7 +57,7 @@ aside.caution .kind{color:#8a5a10}\
 a{color:#1f4e79}\
 table:not(:has(.more:checked)) .rest{display:none}\
 @media(max-width:40rem){main{padding:2rem 1.2rem 3rem}.figs{grid-template-columns:1fr}dl{grid-template-columns:1fr}}\
-@media print{body{font-size:10pt}main{max-width:none;padding:0}nav{display:none}h2,h3,caption{break-after:avoid}tr,aside{break-inside:avoid}.wide{overflow:visible}table:not(:has(.more:checked)) .rest{display:table-row-group}label{display:none}.figs{grid-template-columns:1fr 1fr;gap:1rem}a{color:inherit;text-decoration:none}@page{margin:18mm 16mm}}";
+@media print{body{font-size:10pt}main{max-width:none;padding:0}nav{display:none}h2,h3,caption{break-after:avoid}tr,aside{break-inside:avoid}.wide{overflow:visible}table:not(:has(.more:checked)) .rest{display:table-row-group}label{display:none}.figs{grid-template-columns:1fr 1fr;gap:1rem}.figs.full{grid-template-columns:1fr}details:not([open]){display:none}a{color:inherit;text-decoration:none}@page{margin:18mm 16mm}}";
 
 pub(super) fn render(document: &Document) -> String {
     let title = escape(&document.title);
@@ -69,7 +73,7 @@ pub(super) fn render(document: &Document) -> String {
     }
     out.push_str("</header>\n");
     contents(&mut out, document);
-    let (mut tables, mut figures, mut sections) = (0, 0, 0);
+    let (mut numbered, mut figures, mut sections) = (0, 0, 0);
     for block in &document.blocks {
         match block {
             Block::Heading { level, text } if *level <= 2 => {
@@ -94,20 +98,27 @@ pub(super) fn render(document: &Document) -> String {
                 out.push_str("</dl>\n");
             }
             Block::Table(content) => {
-                tables += 1;
-                table(&mut out, tables, content);
+                numbered += 1;
+                table(&mut out, &format!("Table {numbered}"), content);
             }
             Block::Figures(content) => {
-                let one = if content.len() == 1 { " one" } else { "" };
-                out.push_str(&format!("<div class=\"figs{one}\">\n"));
+                let wide = |figure| !tables(figure).is_empty();
+                let class = match &content[..] {
+                    figures if figures.iter().any(wide) => " full",
+                    [_] => " one",
+                    _ => "",
+                };
+                out.push_str(&format!("<div class=\"figs{class}\">\n"));
                 for figure in content {
                     figures += 1;
-                    let (title, caption) = (escape(&figure.title), escape(&figure.caption));
+                    let (title, caption) = (escape(&figure.title), escape(&caption(figure)));
                     out.push_str(&format!(
                         "<figure>\n{}<figcaption><b>Figure {figures}.</b> {title}. {caption}\
-                         </figcaption>\n</figure>\n",
+                         </figcaption>\n",
                         picture(figure)
                     ));
+                    behind(&mut out, figures, figure);
+                    out.push_str("</figure>\n");
                 }
                 out.push_str("</div>\n");
             }
@@ -165,9 +176,22 @@ fn contents(out: &mut String, document: &Document) {
 /// Rows of a table before the rest folds.
 const ROWS_SHOWN: usize = 60;
 
-fn table(out: &mut String, number: usize, table: &Table) {
+/// The numbers behind a figure as tables that fold away; a reader who cannot see it opens them.
+fn behind(out: &mut String, number: usize, figure: &Figure) {
+    let tables = tables(figure);
+    if tables.is_empty() {
+        return;
+    }
+    out.push_str("<details><summary>The figure as tables</summary>\n");
+    for content in &tables {
+        table(out, &format!("Figure {number}"), content);
+    }
+    out.push_str("</details>\n");
+}
+
+fn table(out: &mut String, name: &str, table: &Table) {
     out.push_str(&format!(
-        "<div class=\"wide\">\n<table>\n<caption><b>Table {number}.</b> {}</caption>\n<thead><tr>",
+        "<div class=\"wide\">\n<table>\n<caption><b>{name}.</b> {}</caption>\n<thead><tr>",
         escape(&table.caption)
     ));
     for column in &table.columns {
@@ -216,12 +240,12 @@ fn cell(out: &mut String, row: &TableRow, place: usize, number: bool) {
 }
 
 #[cfg(feature = "report")]
-fn picture(figure: &crate::estimator::Figure) -> String {
+fn picture(figure: &Figure) -> String {
     super::draw::svg(figure)
 }
 
 #[cfg(not(feature = "report"))]
-fn picture(_: &crate::estimator::Figure) -> String {
+fn picture(_: &Figure) -> String {
     String::new()
 }
 
@@ -266,5 +290,20 @@ mod tests {
             .to_html();
         assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("<b>\""));
         assert!(page.contains("href=\"https://doi.org/10.1/ab\""));
+    }
+
+    #[test]
+    fn networks_carry_their_numbers_as_tables() {
+        use crate::estimator::figure::{Axis, GraphEdge, GraphNode};
+        let nodes = vec![GraphNode::new("<i>a", 3.0), GraphNode::new("b", 2.0)];
+        let figure = Figure::new("Net", Axis::new("patients"), Axis::new("odds ratio"))
+            .graph(nodes, vec![GraphEdge::new(0, 1, 2.5)]);
+        let document = Document::new("T").with(Block::Figures(vec![figure]));
+        let page = document.to_html();
+        assert!(page.contains("<details>") && page.contains("figs full"));
+        assert!(page.contains("<th scope=\"row\">&lt;i&gt;a</th>") && !page.contains("<i>a"));
+        for text in [document.to_text(), document.to_markdown()] {
+            assert!(text.contains("odds ratio") && text.contains("2.50"));
+        }
     }
 }

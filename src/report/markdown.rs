@@ -1,13 +1,14 @@
 //! Documents as Markdown with pipe tables.
 
 use crate::report::render::{Block, Document, Table, TableRow, clean};
+use crate::report::shown::{caption, tables};
 
 pub(super) fn render(document: &Document) -> String {
     let mut out = format!("# {}\n", escape(&document.title));
     if !document.subtitle.is_empty() {
         out.push_str(&format!("\n{}\n", escape(&document.subtitle)));
     }
-    let (mut tables, mut figures) = (0, 0);
+    let (mut numbered, mut figures) = (0, 0);
     for block in &document.blocks {
         out.push('\n');
         match block {
@@ -27,8 +28,8 @@ pub(super) fn render(document: &Document) -> String {
                 }
             }
             Block::Table(content) => {
-                tables += 1;
-                table(&mut out, tables, content);
+                numbered += 1;
+                table(&mut out, &format!("Table {numbered}"), content);
             }
             Block::Figures(content) => {
                 for (place, figure) in content.iter().enumerate() {
@@ -36,8 +37,12 @@ pub(super) fn render(document: &Document) -> String {
                     if place > 0 {
                         out.push('\n');
                     }
-                    let (title, caption) = (escape(&figure.title), escape(&figure.caption));
+                    let (title, caption) = (escape(&figure.title), escape(&caption(figure)));
                     out.push_str(&format!("**Figure {figures}.** {title}. {caption}\n"));
+                    for content in &tables(figure) {
+                        out.push('\n');
+                        table(&mut out, &format!("Figure {figures}"), content);
+                    }
                 }
             }
             Block::Note {
@@ -59,11 +64,8 @@ pub(super) fn render(document: &Document) -> String {
     out
 }
 
-fn table(out: &mut String, number: usize, table: &Table) {
-    out.push_str(&format!(
-        "**Table {number}.** {}\n\n",
-        escape(&table.caption)
-    ));
+fn table(out: &mut String, name: &str, table: &Table) {
+    out.push_str(&format!("**{name}.** {}\n\n", escape(&table.caption)));
     let headings: Vec<String> = table.columns.iter().map(|c| escape(&c.heading)).collect();
     out.push_str(&format!("| {} |\n", headings.join(" | ")));
     let rules: Vec<&str> = table

@@ -27,10 +27,18 @@
 //! # }
 //! ```
 
+#[cfg(feature = "report")]
+mod canvas;
 mod card_document;
 #[cfg(feature = "report")]
 pub mod draw;
+#[cfg(feature = "report")]
+mod flow_layout;
+#[cfg(feature = "report")]
+mod graph_layout;
 mod html;
+#[cfg(feature = "report")]
+mod labels;
 #[cfg(feature = "report")]
 mod legend;
 pub mod lint;
@@ -42,6 +50,7 @@ pub mod render;
 mod risk;
 #[cfg(feature = "report")]
 mod scale;
+mod shown;
 mod suppress;
 pub mod table_one;
 mod table_one_groups;

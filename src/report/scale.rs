@@ -186,7 +186,7 @@ pub(super) fn extent(figure: &Figure) -> (Vec<f64>, Vec<f64>) {
                 x.extend(a);
                 y.extend(lower.iter().chain(upper));
             }
-            Shape::Tree { .. } => {}
+            Shape::Tree { .. } | Shape::Graph { .. } | Shape::Flow { .. } => {}
             Shape::Histogram { edges, counts } => {
                 x.extend(edges);
                 if figure.series.len() == 1 {

@@ -1,6 +1,7 @@
 //! Documents as plain text with aligned columns.
 
 use crate::report::render::{Block, Document, Table, TableRow, clean};
+use crate::report::shown::{caption, tables};
 
 /// Columns of the page.
 const WIDTH: usize = 100;
@@ -17,7 +18,7 @@ pub(super) fn render(document: &Document) -> String {
     if !document.subtitle.is_empty() {
         wrapped(&mut out, "", "", &document.subtitle);
     }
-    let (mut tables, mut figures) = (0, 0);
+    let (mut numbered, mut figures) = (0, 0);
     for block in &document.blocks {
         out.push('\n');
         match block {
@@ -44,14 +45,17 @@ pub(super) fn render(document: &Document) -> String {
                 }
             }
             Block::Table(content) => {
-                tables += 1;
-                table(&mut out, tables, content);
+                numbered += 1;
+                table(&mut out, &format!("Table {numbered}"), content);
             }
             Block::Figures(content) => {
                 for figure in content {
                     figures += 1;
-                    let text = format!("Figure {figures}. {}. {}", figure.title, figure.caption);
+                    let text = format!("Figure {figures}. {}. {}", figure.title, caption(figure));
                     wrapped(&mut out, "", "  ", &text);
+                    for content in &tables(figure) {
+                        table(&mut out, &format!("Figure {figures}"), content);
+                    }
                 }
             }
             Block::Note {
@@ -73,8 +77,8 @@ pub(super) fn render(document: &Document) -> String {
     out
 }
 
-fn table(out: &mut String, number: usize, table: &Table) {
-    wrapped(out, "", "  ", &format!("Table {number}. {}", table.caption));
+fn table(out: &mut String, name: &str, table: &Table) {
+    wrapped(out, "", "  ", &format!("{name}. {}", table.caption));
     let cells: Vec<Vec<String>> = table
         .rows
         .iter()

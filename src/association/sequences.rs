@@ -1,0 +1,409 @@
+//! What many patients go through in the same order: sequential patterns by PrefixSpan.
+//!
+//! | question | here |
+//! |---|---|
+//! | Which orders of events are frequent? | [`PrefixSpan`]: patterns of any length, with gaps and spans in days |
+//! | What follows what, how often and how soon, and is it more than chance? | [`TimeTo`](crate::association::TimeTo), pair by pair |
+//! | Which ways do patients take? | [`Pathways`](crate::association::Pathways): every patient on exactly one |
+//!
+//! A pattern is a list of steps, each a set of items of one day. A patient has it when such days follow one
+//! another within the gaps and the span; every patient counts once, however often.
+//!
+//! Sources: Pei et al. (2004), doi:10.1109/TKDE.2004.77; gaps and spans as Srikant and Agrawal (1996),
+//! doi:10.1007/BFb0014140.
+
+use std::fmt;
+use std::ops::{ControlFlow, RangeInclusive};
+
+use linfa::ParamGuard;
+use serde::{Deserialize, Serialize};
+
+use crate::association::itemset_choice::least_of;
+use crate::association::itemsets::{Least, told_as};
+use crate::design::Histories;
+use crate::error::{Error, Result};
+use crate::estimator::params::Checker;
+use crate::kernel::itemset::limits::Limits;
+use crate::kernel::itemset::prefix_span::SequenceSettings;
+use crate::kernel::itemset::sequence_data::Sequences as Flat;
+use crate::kernel::itemset::sequence_patterns::{Pattern, collect, visit};
+
+const NAME: &str = "sequences";
+
+/// Settings of a search for sequential patterns, checked; made by `check`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrefixSpanValidParams {
+    least: Least,
+    lengths: (usize, usize),
+    gap: (u32, Option<u32>),
+    span: Option<u32>,
+    closed: bool,
+    most_sets: u64,
+}
+
+/// Settings of a search for sequential patterns.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`min_support`](Self::min_support) or [`min_count`](Self::min_count) | 0.01 of the patients |
+/// | [`lengths`](Self::lengths) | any number of items |
+/// | [`gap`](Self::gap) | one day at least between steps |
+/// | [`span`](Self::span) | any |
+/// | [`closed`](Self::closed) | all patterns |
+/// | [`most_sets`](Self::most_sets) | 100,000,000 patterns |
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PrefixSpanParams(PrefixSpanValidParams);
+
+/// Frequent sequences of events by growth of prefixes, the method of that name (Pei et al. 2004,
+/// doi:10.1109/TKDE.2004.77).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrefixSpan;
+
+impl PrefixSpan {
+    /// Settings of the search.
+    ///
+    /// ```
+    /// use galen::association::PrefixSpan;
+    /// use galen::design::Histories;
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// let events = [
+    ///     (0, 1, "E11"), (0, 8, "metformin"), (0, 90, "insulin"),
+    ///     (1, 5, "E11"), (1, 30, "metformin"),
+    ///     (2, 2, "metformin"), (2, 9, "E11"),
+    /// ];
+    /// let histories = Histories::from_days(3, events)?;
+    /// let found = PrefixSpan::params().min_count(2).lengths(2..=3).mine(&histories)?;
+    /// let texts: Vec<String> = found.iter().map(|sequence| found.text(sequence)).collect();
+    /// assert_eq!(texts, ["E11 > metformin"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn params() -> PrefixSpanParams {
+        PrefixSpanParams(PrefixSpanValidParams {
+            least: Least::Share(0.01),
+            lengths: (1, usize::MAX),
+            gap: (1, None),
+            span: None,
+            closed: false,
+            most_sets: Limits::default().max_sets,
+        })
+    }
+}
+
+impl PrefixSpanParams {
+    /// Sets the least share of patients, in (0, 1].
+    #[must_use]
+    pub fn min_support(mut self, share: f64) -> Self {
+        self.0.least = Least::Share(share);
+        self
+    }
+
+    /// Sets the least number of patients instead, one at least.
+    #[must_use]
+    pub fn min_count(mut self, patients: u64) -> Self {
+        self.0.least = Least::Count(patients);
+        self
+    }
+
+    /// Sets the numbers of items of a pattern, all of its steps together.
+    #[must_use]
+    pub fn lengths(mut self, lengths: RangeInclusive<usize>) -> Self {
+        self.0.lengths = (*lengths.start(), *lengths.end());
+        self
+    }
+
+    /// Sets the days from one step to the next, at least one.
+    #[must_use]
+    pub fn gap(mut self, days: RangeInclusive<u32>) -> Self {
+        self.0.gap = (*days.start(), Some(*days.end()));
+        self
+    }
+
+    /// Sets the days from the first to the last step, at most.
+    #[must_use]
+    pub fn span(mut self, days: u32) -> Self {
+        self.0.span = Some(days);
+        self
+    }
+
+    /// Leaves out patterns that another one, with one more item and the same patients, contains.
+    #[must_use]
+    pub fn closed(mut self, closed: bool) -> Self {
+        self.0.closed = closed;
+        self
+    }
+
+    /// Sets the number of patterns beyond which the search ends in an error.
+    #[must_use]
+    pub fn most_sets(mut self, patterns: u64) -> Self {
+        self.0.most_sets = patterns;
+        self
+    }
+
+    /// Checks the settings and searches: see [`PrefixSpanValidParams::mine`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Parameter`](crate::error::ErrorKind::Parameter) and those of the search.
+    pub fn mine(&self, histories: &Histories) -> Result<Sequences> {
+        self.check_ref()?.mine(histories)
+    }
+}
+
+impl ParamGuard for PrefixSpanParams {
+    type Checked = PrefixSpanValidParams;
+    type Error = Error;
+
+    fn check_ref(&self) -> Result<&PrefixSpanValidParams> {
+        let (checker, own) = (Checker::new(NAME), &self.0);
+        match own.least {
+            Least::Share(share) => {
+                let sound = share > 0.0 && share <= 1.0;
+                checker.require(sound, "min_support", share, "in (0, 1]")?;
+            }
+            Least::Count(count) => checker.require(count > 0, "min_count", count, ">= 1")?,
+        }
+        let (first, last) = own.lengths;
+        let rule = "from 1, the first not above the last";
+        checker.require(first >= 1 && first <= last, "lengths", first, rule)?;
+        let (least, most) = own.gap;
+        let sound = least >= 1 && most.is_none_or(|most| least <= most);
+        checker.require(sound, "gap", least, rule)?;
+        Ok(own)
+    }
+
+    fn check(self) -> Result<PrefixSpanValidParams> {
+        self.check_ref()?;
+        Ok(self.0)
+    }
+}
+
+impl PrefixSpanValidParams {
+    /// All patterns wanted, depth first: after a pattern those with one more item on its last day, by
+    /// item, then those with an item on a later day, by item.
+    ///
+    /// Cost: in proportion to the patterns and the places where patients can end them; first items in
+    /// parallel.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Explosion`](crate::error::ErrorKind::Explosion) beyond `most_sets`.
+    pub fn mine(&self, histories: &Histories) -> Result<Sequences> {
+        let mut found = Sequences {
+            names: histories.names().to_vec(),
+            n_patients: histories.n_patients(),
+            sequences: Vec::new(),
+        };
+        let settings = self.settings(histories);
+        let patterns = collect(&flat(histories), &settings).map_err(told_as(NAME))?;
+        patterns.visit(|pattern, support| {
+            found.sequences.push(sequence(pattern, support));
+            true
+        });
+        Ok(found)
+    }
+
+    /// Hands every pattern over until the visitor breaks; none is kept, but for closed ones.
+    ///
+    /// # Errors
+    /// As [`Self::mine`].
+    pub fn visit(
+        &self,
+        histories: &Histories,
+        mut visitor: impl FnMut(Sequence) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut hand_over =
+            |pattern: &Pattern, support: u64| visitor(sequence(pattern, support)).is_continue();
+        let settings = self.settings(histories);
+        visit(&flat(histories), &settings, &mut hand_over).map_err(told_as(NAME))
+    }
+
+    /// Number of patterns by their number of items: position 0 counts those of one.
+    ///
+    /// # Errors
+    /// As [`Self::mine`].
+    pub fn count(&self, histories: &Histories) -> Result<Vec<u64>> {
+        let mut counts = Vec::new();
+        let mut count = |pattern: &Pattern, _: u64| {
+            let at = pattern.items.len() - 1;
+            if counts.len() <= at {
+                counts.resize(at + 1, 0);
+            }
+            counts[at] += 1;
+            true
+        };
+        let settings = self.settings(histories);
+        visit(&flat(histories), &settings, &mut count).map_err(told_as(NAME))?;
+        Ok(counts)
+    }
+
+    fn settings(&self, histories: &Histories) -> SequenceSettings {
+        SequenceSettings {
+            min_gap: self.gap.0,
+            max_gap: self.gap.1,
+            max_span: self.span,
+            min_length: self.lengths.0,
+            max_length: self.lengths.1,
+            closed: self.closed,
+            limits: Limits {
+                max_sets: self.most_sets,
+                ..Limits::default()
+            },
+            ..SequenceSettings::new(least_of(&self.least, histories.n_patients() as u64))
+        }
+    }
+}
+
+fn flat(histories: &Histories) -> Flat<'_> {
+    Flat {
+        offsets: histories.starts(),
+        days: histories.days(),
+        items: histories.items(),
+    }
+}
+
+fn sequence(pattern: &Pattern, support: u64) -> Sequence {
+    let mut start = 0;
+    let step = |end: &usize| {
+        let step = pattern.items[start..*end].to_vec();
+        start = *end;
+        step
+    };
+    Sequence {
+        steps: pattern.ends.iter().map(step).collect(),
+        support,
+    }
+}
+
+/// One sequential pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// Items of every step, increasing within one.
+    pub steps: Vec<Vec<u32>>,
+    /// Number of patients.
+    pub support: u64,
+}
+
+/// Sequential patterns with their supports; made by [`PrefixSpanParams::mine`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sequences {
+    names: Vec<String>,
+    n_patients: usize,
+    sequences: Vec<Sequence>,
+}
+
+impl Sequences {
+    /// Number of patterns.
+    pub fn len(&self) -> usize {
+        self.sequences.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.sequences.is_empty()
+    }
+
+    /// Number of patients, those without events among them.
+    pub fn n_patients(&self) -> usize {
+        self.n_patients
+    }
+
+    /// The patterns.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Sequence> + '_ {
+        self.sequences.iter()
+    }
+
+    /// Up to `n` patterns of the largest support, of equal ones the first.
+    pub fn top(&self, n: usize) -> Vec<&Sequence> {
+        let mut order: Vec<&Sequence> = self.sequences.iter().collect();
+        order.sort_by_key(|sequence| std::cmp::Reverse(sequence.support));
+        order.truncate(n);
+        order
+    }
+
+    /// A pattern in words: "E11 > metformin + diet".
+    ///
+    /// # Panics
+    /// When the pattern is of other items.
+    pub fn text(&self, sequence: &Sequence) -> String {
+        let name = |item: &u32| self.names[*item as usize].as_str();
+        let step = |step: &Vec<u32>| step.iter().map(name).collect::<Vec<_>>().join(" + ");
+        sequence
+            .steps
+            .iter()
+            .map(step)
+            .collect::<Vec<_>>()
+            .join(" > ")
+    }
+
+    /// Rules "first steps, then the last one" of all patterns of two steps and more whose last step is one
+    /// item, where the first steps are a pattern here too; confidence of `min_confidence` at least.
+    ///
+    /// Lift is the confidence over the share of patients who have the last item at any time. Order
+    /// is in the counts; whether it is more than chance is told by
+    /// [`TimeTo`](crate::association::TimeTo).
+    pub fn rules(&self, min_confidence: f64) -> Vec<SequenceRule> {
+        let mut known: Vec<&Sequence> = self.sequences.iter().collect();
+        known.sort_by(|a, b| a.steps.cmp(&b.steps));
+        let support = |steps: &[Vec<u32>]| {
+            let found = known.binary_search_by(|sequence| sequence.steps.as_slice().cmp(steps));
+            found.ok().map(|at| known[at].support)
+        };
+        let rule = |sequence: &Sequence| {
+            let (last, first) = sequence.steps.split_last()?;
+            if first.is_empty() || last.len() != 1 {
+                return None;
+            }
+            let n_first = support(first)?;
+            let confidence = sequence.support as f64 / n_first as f64;
+            let share = support(std::slice::from_ref(last))? as f64 / self.n_patients as f64;
+            (confidence >= min_confidence).then(|| SequenceRule {
+                sequence: sequence.clone(),
+                n_first,
+                confidence,
+                lift: confidence / share,
+            })
+        };
+        self.sequences.iter().filter_map(rule).collect()
+    }
+}
+
+/// A rule "first steps, then the last one".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SequenceRule {
+    /// All steps; the rule parts them before the last.
+    pub sequence: Sequence,
+    /// Patients with the first steps.
+    pub n_first: u64,
+    /// Share of these who go on to the last.
+    pub confidence: f64,
+    /// That share over the share of all patients with the last item at any time.
+    pub lift: f64,
+}
+
+/// Patterns printed at most; the rest is counted.
+const MOST_LINES: usize = 40;
+
+impl fmt::Display for Sequences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>8} {:>7}  sequence", "patients", "share")?;
+        for sequence in self.top(MOST_LINES) {
+            let share = 100.0 * sequence.support as f64 / self.n_patients as f64;
+            writeln!(
+                f,
+                "{:>8} {:>5.1} %  {}",
+                sequence.support,
+                share,
+                self.text(sequence)
+            )?;
+        }
+        match self.len().saturating_sub(MOST_LINES) {
+            0 => Ok(()),
+            more => writeln!(f, "... and {more} more"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "sequences_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+use super::*;
+use crate::numeric::seed::{stream, uniform};
+
+#[test]
+fn a_curve_by_hand() {
+    // A at day 0 of all. B after 5 and 9 days; observed for 7, 12 and 30; one with B before A.
+    let events = [
+        (0, 0, "a"),
+        (0, 5, "b"),
+        (1, 0, "a"),
+        (1, 9, "b"),
+        (1, 11, "b"),
+        (2, 0, "a"),
+        (3, 0, "a"),
+        (4, 0, "a"),
+        (5, 0, "a"),
+        (5, 0, "b"),
+        (6, -3, "b"),
+        (6, 0, "a"),
+        (6, 4, "b"),
+        (7, 3, "b"),
+    ];
+    let histories = Histories::from_days(8, events)
+        .unwrap()
+        .followed_until([(2, 7), (3, 12), (4, 30)])
+        .unwrap();
+    let found = TimeTo::params()
+        .window(20)
+        .of(&histories, "a", "b")
+        .unwrap();
+    assert_eq!((found.n_a, found.n_at_risk, found.n_followed), (7, 5, 2));
+    let steps: Vec<(f64, u64, u64, f64)> = found
+        .curve
+        .iter()
+        .map(|p| (p.day, p.at_risk, p.events, p.share))
+        .collect();
+    let after = 0.8 * (1.0 - 1.0 / 3.0);
+    assert_eq!(steps.len(), 5);
+    for (found, expected) in steps.iter().zip([
+        (5.0, 5, 1, 0.8),
+        (7.0, 4, 0, 0.8),
+        (9.0, 3, 1, after),
+        (12.0, 2, 0, after),
+        (20.0, 1, 0, after), // the window ends before day 30
+    ]) {
+        assert_eq!(
+            (found.0, found.1, found.2),
+            (expected.0, expected.1, expected.2)
+        );
+        assert!((found.3 - expected.3).abs() < 1e-15);
+    }
+    assert_eq!(found.median, None);
+    let lower = found.median_interval.0;
+    assert_eq!((lower, found.median_interval.1), (Some(5.0), None));
+    assert_eq!(found.names, ["a", "b"]);
+    let drawing = crate::report::svg(&found.figure());
+    assert!(drawing.contains("From a to b"));
+}
+
+/// Patients with A and B at random times; `pull` of those with A get B soon after.
+fn cohort(pull: f64, task: u64) -> Histories {
+    let mut stream = stream(17, task);
+    let mut events = Vec::new();
+    for patient in 0..400 {
+        let mut day = || (1_000.0 * uniform(&mut stream)) as i32;
+        let (a, b) = (day(), day());
+        events.push((patient, a, "a"));
+        if uniform(&mut stream) < pull {
+            events.push((patient, a + 1 + (40.0 * uniform(&mut stream)) as i32, "b"));
+        } else if uniform(&mut stream) < 0.5 {
+            events.push((patient, b, "b"));
+        }
+        events.push((patient, (1_000.0 * uniform(&mut stream)) as i32, "c"));
+    }
+    Histories::from_days(400, events).unwrap()
+}
+
+#[test]
+fn what_follows_is_found_and_chance_is_not() {
+    let (mut found, mut chance) = (0, 0);
+    for task in 0..100 {
+        let planted = TimeTo::params().find(&cohort(0.4, task)).unwrap();
+        found += usize::from(planted.iter().any(|rule| rule.names == ["a", "b"]));
+        chance += usize::from(
+            !TimeTo::params()
+                .find(&cohort(0.0, 500 + task))
+                .unwrap()
+                .is_empty(),
+        );
+    }
+    // Families of three pairs at 0.05 of 100, and three standard errors.
+    assert!(found >= 99 && chance <= 11, "{found}, {chance}");
+}
+
+#[test]
+fn the_same_at_any_number_of_threads() {
+    let histories = cohort(0.3, 1);
+    let run = |n| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(n)
+            .build()
+            .unwrap();
+        pool.install(|| TimeTo::params().alpha(1.0).find(&histories).unwrap())
+    };
+    let found = run(1);
+    assert_eq!((found.len(), &found), (3, &run(3)));
+    assert!(found.iter().all(|rule| rule.direction.is_some()));
+}
+
+#[test]
+fn bad_input_is_refused() {
+    let histories = cohort(0.3, 2);
+    for params in [
+        TimeTo::params().window(0),
+        TimeTo::params().min_count(0),
+        TimeTo::params().alpha(f64::NAN),
+        TimeTo::params().level(1.0),
+    ] {
+        let error = params.find(&histories).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Parameter { .. }),
+            "{error}"
+        );
+    }
+    let error = TimeTo::params().of(&histories, "a", "d").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::FeatureNames { .. }));
+    let all_before = Histories::from_days(1, [(0, 1, "b"), (0, 2, "a")]).unwrap();
+    let error = TimeTo::params().of(&all_before, "a", "b").unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::Undefined { .. }),
+        "{error}"
+    );
+    // No end of follow-up and nothing after A: at risk for no time.
+    let alone = Histories::from_days(1, [(0, 2, "a"), (0, 1, "c"), (0, 1, "b")]).unwrap();
+    assert!(TimeTo::params().of(&alone, "c", "a").is_ok());
+    let none = Histories::from_days(0, Vec::<(usize, i32, &str)>::new()).unwrap();
+    assert!(TimeTo::params().find(&none).unwrap().is_empty());
+}

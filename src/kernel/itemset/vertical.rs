@@ -1,0 +1,524 @@
+//! Classes of bitsets: the members of a class are the items that extend one prefix, each with the
+//! rows that contain it, as bits over the rows of the prefix.
+//!
+//! Extending by one member intersects it with others (Zaki 2000, doi:10.1109/69.846291). Rows are
+//! renumbered where a class is built, so that a prefix with few rows has few words, and words in
+//! which the pivot has no row are dropped on the way down, which leaves what dense tid lists and
+//! diffsets are made for: work in proportion to the support. Weighted rows are spread over sections
+//! of words, one per binary digit of the weight; the digit is the section's shift.
+
+use super::prepare::Rows;
+use crate::numeric::simd::{Arch, NullaryFnOnce};
+
+/// One class within the arena.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Class {
+    /// First member.
+    pub(crate) start: usize,
+    /// One past the last member.
+    pub(crate) end: usize,
+    words: usize,
+    width: usize,
+    shifts: usize,
+    origins: usize,
+}
+
+impl Class {
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// Classes stacked depth first; nothing is allocated per set.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    /// Item of every member.
+    pub(crate) items: Vec<u32>,
+    /// Support of every member.
+    pub(crate) supports: Vec<u64>,
+    words: Vec<u64>,
+    shifts: Vec<u8>,
+    /// Word of the first class that each word comes from.
+    origins: Vec<u32>,
+    /// Items of the row behind every bit of the first class, as bits; empty when nobody asks.
+    masks: Vec<u64>,
+    /// Words of one mask.
+    mask_width: usize,
+    common: Vec<u64>,
+    counters: Vec<u64>,
+    /// Item that was last found frequent together with a set.
+    witness: usize,
+    kept: Vec<u32>,
+    arch: Arch,
+}
+
+/// Widest class whose zero words are not worth dropping.
+const NARROW: usize = 3;
+
+impl Arena {
+    pub(crate) fn new() -> Self {
+        Self {
+            items: Vec::new(),
+            supports: Vec::new(),
+            words: Vec::new(),
+            shifts: Vec::new(),
+            origins: Vec::new(),
+            masks: Vec::new(),
+            mask_width: 0,
+            common: Vec::new(),
+            counters: Vec::new(),
+            witness: 0,
+            kept: Vec::new(),
+            arch: Arch::new(),
+        }
+    }
+
+    /// Builds the first class from rows of local items. Members are the items that come with a
+    /// support, the first of `n`. With `track` the questions of closed sets can be asked.
+    pub(crate) fn root(
+        &mut self,
+        rows: &Rows,
+        items: &[u32],
+        supports: &[u64],
+        n: usize,
+        track: bool,
+    ) -> Class {
+        self.items.clear();
+        self.supports.clear();
+        self.words.clear();
+        self.shifts.clear();
+        self.origins.clear();
+        self.masks.clear();
+        self.witness = 0;
+        self.items.extend_from_slice(items);
+        self.supports.extend_from_slice(supports);
+        let members = items.len();
+        self.mask_width = if track { n.div_ceil(64) } else { 0 };
+        let width;
+        if rows.weights.is_empty() {
+            width = rows.len().div_ceil(64);
+            self.words.resize(members * width, 0);
+            self.masks.resize(width * 64 * self.mask_width, 0);
+            for row in 0..rows.len() {
+                let (word, bit) = (row / 64, 1u64 << (row % 64));
+                for &item in rows.row(row) {
+                    if (item as usize) < members {
+                        self.words[item as usize * width + word] |= bit;
+                    }
+                }
+                if track {
+                    mask(&mut self.masks[row * self.mask_width..], rows.row(row));
+                }
+            }
+        } else {
+            // Bits needed for every binary digit of the weights.
+            let mut next = [0usize; 64];
+            for &weight in &rows.weights {
+                let mut rest = weight;
+                while rest != 0 {
+                    next[rest.trailing_zeros() as usize] += 1;
+                    rest &= rest - 1;
+                }
+            }
+            let mut words = 0;
+            for (digit, slot) in next.iter_mut().enumerate() {
+                let section = slot.div_ceil(64);
+                *slot = words * 64;
+                words += section;
+                self.shifts.resize(words, digit as u8);
+            }
+            width = words;
+            self.words.resize(members * width, 0);
+            self.masks.resize(width * 64 * self.mask_width, 0);
+            for (row, &weight) in rows.weights.iter().enumerate() {
+                let mut rest = weight;
+                while rest != 0 {
+                    let slot = &mut next[rest.trailing_zeros() as usize];
+                    let (word, bit) = (*slot / 64, 1u64 << (*slot % 64));
+                    if track {
+                        mask(&mut self.masks[*slot * self.mask_width..], rows.row(row));
+                    }
+                    *slot += 1;
+                    rest &= rest - 1;
+                    for &item in rows.row(row) {
+                        if (item as usize) < members {
+                            self.words[item as usize * width + word] |= bit;
+                        }
+                    }
+                }
+            }
+        }
+        if track {
+            self.origins.extend(0..width as u32);
+        }
+        Class {
+            start: 0,
+            end: members,
+            words: 0,
+            width,
+            shifts: 0,
+            origins: 0,
+        }
+    }
+
+    /// Whether an item above `pivot` and outside `inside` holds all rows of a member. Rows are
+    /// looked at until nothing is in common, which takes two or three as a rule.
+    pub(crate) fn covered(
+        &mut self,
+        class: &Class,
+        member: usize,
+        pivot: usize,
+        inside: &[u64],
+    ) -> bool {
+        let width = self.mask_width;
+        let from = (pivot + 1) / 64;
+        if from >= width {
+            return false;
+        }
+        let common = &mut self.common;
+        common.clear();
+        common.extend(inside[from..width].iter().map(|word| !word));
+        common[0] &= u64::MAX << ((pivot + 1) % 64);
+        let at = class.words + (member - class.start) * class.width;
+        let words = &self.words[at..at + class.width];
+        let origins = &self.origins[class.origins..class.origins + class.width];
+        for (&word, &origin) in words.iter().zip(origins) {
+            let mut rest = word;
+            while rest != 0 {
+                let row = origin as usize * 64 + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                let mut any = 0;
+                let mask = &self.masks[row * width + from..(row + 1) * width];
+                for (left, &mask) in common.iter_mut().zip(mask) {
+                    *left &= mask;
+                    any |= *left;
+                }
+                if any == 0 {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Visits the first class's bits of a member's rows, with the digit of the weight they stand for.
+    #[inline(always)]
+    fn each_row(&self, class: &Class, member: usize, mut visit: impl FnMut(usize, u32)) {
+        let at = class.words + (member - class.start) * class.width;
+        let words = &self.words[at..at + class.width];
+        let origins = &self.origins[class.origins..class.origins + class.width];
+        for (at, (&word, &origin)) in words.iter().zip(origins).enumerate() {
+            let digit = self
+                .shifts
+                .get(class.shifts + at)
+                .map_or(0, |&s| u32::from(s));
+            let mut rest = word;
+            while rest != 0 {
+                visit(origin as usize * 64 + rest.trailing_zeros() as usize, digit);
+                rest &= rest - 1;
+            }
+        }
+    }
+
+    /// Whether an item above `pivot` and outside `inside` is frequent together with a member.
+    ///
+    /// Rows are added up for 64 items at a time, in counters whose binary digits are words.
+    pub(crate) fn extendable(
+        &mut self,
+        class: &Class,
+        member: usize,
+        pivot: usize,
+        inside: &[u64],
+        min_support: u64,
+    ) -> bool {
+        let width = self.mask_width;
+        let from = (pivot + 1) / 64;
+        if from >= width {
+            return false;
+        }
+        let digits = (u64::BITS - self.supports[member].leading_zeros()) as usize;
+        if digits < (u64::BITS - min_support.leading_zeros()) as usize {
+            return false;
+        }
+        // The item that settled the last question often settles this one.
+        let last = self.witness;
+        if last > pivot && last / 64 < width && inside[last / 64] >> (last % 64) & 1 == 0 {
+            let mut count = 0;
+            self.each_row(class, member, |row, digit| {
+                count += (self.masks[row * width + last / 64] >> (last % 64) & 1) << digit;
+            });
+            if count >= min_support {
+                return true;
+            }
+        }
+        let counters = &mut self.counters;
+        counters.clear();
+        counters.resize((width - from) * digits, 0);
+        let at = class.words + (member - class.start) * class.width;
+        let words = &self.words[at..at + class.width];
+        let origins = &self.origins[class.origins..class.origins + class.width];
+        for (at, (&word, &origin)) in words.iter().zip(origins).enumerate() {
+            let digit = self
+                .shifts
+                .get(class.shifts + at)
+                .map_or(0, |&s| s as usize);
+            let mut rest = word;
+            while rest != 0 {
+                let row = origin as usize * 64 + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                let mask = &self.masks[row * width + from..(row + 1) * width];
+                for (&mask, counter) in mask.iter().zip(counters.chunks_exact_mut(digits)) {
+                    let mut carry = mask;
+                    for sum in &mut counter[digit..] {
+                        if carry == 0 {
+                            break;
+                        }
+                        let both = *sum & carry;
+                        *sum ^= carry;
+                        carry = both;
+                    }
+                }
+            }
+        }
+        let mut open = u64::MAX << ((pivot + 1) % 64);
+        let counters = counters.chunks_exact(digits);
+        for (word, (counter, &inside)) in counters.zip(&inside[from..]).enumerate() {
+            // Compares all 64 counters with the support, highest digit first.
+            let (mut more, mut same) = (0, open & !inside);
+            for (digit, &sum) in counter.iter().enumerate().rev() {
+                if min_support >> digit & 1 == 1 {
+                    same &= sum;
+                } else {
+                    more |= same & sum;
+                    same &= !sum;
+                }
+            }
+            let found = more | same;
+            if found != 0 {
+                self.witness = (from + word) * 64 + found.trailing_zeros() as usize;
+                return true;
+            }
+            open = u64::MAX;
+        }
+        false
+    }
+
+    /// Appends the class of `prefix + member pivot`: the members before the pivot that reach
+    /// `min_support` with it.
+    pub(crate) fn extend(&mut self, class: &Class, pivot: usize, min_support: u64) -> Class {
+        let members = class.start..pivot;
+        let pivot_words = class.words + (pivot - class.start) * class.width;
+        let end = self.items.len();
+        let words_end = self.words.len();
+        let shifts_end = self.shifts.len();
+        let weighted = !self.shifts.is_empty();
+        self.kept.clear();
+        if class.width > NARROW {
+            let row = &self.words[pivot_words..pivot_words + class.width];
+            self.kept.extend(
+                (0..)
+                    .zip(row)
+                    .filter_map(|(at, &word)| (word != 0).then_some(at)),
+            );
+            if self.kept.len() * 4 > class.width * 3 {
+                self.kept.clear();
+            }
+        }
+        let mut width = class.width;
+        let mut shifts = class.shifts;
+        let mut origins = class.origins;
+        if !self.kept.is_empty() {
+            width = self.kept.len();
+            if weighted {
+                shifts = shifts_end;
+                for &at in &self.kept {
+                    self.shifts.push(self.shifts[class.shifts + at as usize]);
+                }
+            }
+        }
+        if !self.kept.is_empty() && self.mask_width > 0 {
+            origins = self.origins.len();
+            for &at in &self.kept {
+                self.origins.push(self.origins[class.origins + at as usize]);
+            }
+        }
+        let most = members.len();
+        self.items.resize(end + most, 0);
+        self.supports.resize(end + most, 0);
+        self.words.resize(words_end + (most + 1) * width, 0);
+        let arch = self.arch;
+        let (old_items, new_items) = self.items.split_at_mut(end);
+        let (old_words, new_words) = self.words.split_at_mut(words_end);
+        let found = arch.dispatch(Extend {
+            items: &old_items[members],
+            words: &old_words[class.words..class.words + most * class.width],
+            pivot: &old_words[pivot_words..pivot_words + class.width],
+            kept: &self.kept,
+            shifts: if weighted {
+                &self.shifts[shifts..shifts + width]
+            } else {
+                &[]
+            },
+            min_support,
+            out_items: new_items,
+            out_supports: &mut self.supports[end..],
+            out_words: new_words,
+        });
+        self.items.truncate(end + found);
+        self.supports.truncate(end + found);
+        self.words.truncate(words_end + found * width);
+        Class {
+            start: end,
+            end: end + found,
+            words: words_end,
+            width,
+            shifts,
+            origins,
+        }
+    }
+
+    /// Moves a member to an earlier place of its class.
+    pub(crate) fn shift(&mut self, class: &Class, member: usize, place: usize) {
+        if member != place {
+            self.items[place] = self.items[member];
+            self.supports[place] = self.supports[member];
+            let from = class.words + (member - class.start) * class.width;
+            let to = class.words + (place - class.start) * class.width;
+            self.words.copy_within(from..from + class.width, to);
+        }
+    }
+
+    /// Forgets everything from a class on.
+    pub(crate) fn drop_class(&mut self, child: &Class, parent: &Class) {
+        self.items.truncate(child.start);
+        self.supports.truncate(child.start);
+        self.words.truncate(child.words);
+        if child.shifts != parent.shifts {
+            self.shifts.truncate(child.shifts);
+        }
+        if child.origins != parent.origins {
+            self.origins.truncate(child.origins);
+        }
+    }
+}
+
+/// Sets the bits of a row's items.
+fn mask(out: &mut [u64], row: &[u32]) {
+    for &item in row {
+        out[item as usize / 64] |= 1 << (item % 64);
+    }
+}
+
+/// Intersections of one pivot with a run of members.
+struct Extend<'a> {
+    items: &'a [u32],
+    words: &'a [u64],
+    pivot: &'a [u64],
+    kept: &'a [u32],
+    shifts: &'a [u8],
+    min_support: u64,
+    out_items: &'a mut [u32],
+    out_supports: &'a mut [u64],
+    out_words: &'a mut [u64],
+}
+
+impl NullaryFnOnce for Extend<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn call(self) -> usize {
+        match (
+            self.kept.is_empty(),
+            self.shifts.is_empty(),
+            self.pivot.len(),
+        ) {
+            (true, true, 1) => self.narrow::<1>(),
+            (true, true, 2) => self.narrow::<2>(),
+            (true, true, 3) => self.narrow::<3>(),
+            (true, true, _) => self.wide(|member, pivot, _, _, out| {
+                let mut count = 0;
+                for ((&a, &b), out) in member.iter().zip(pivot).zip(out) {
+                    *out = a & b;
+                    count += u64::from((a & b).count_ones());
+                }
+                count
+            }),
+            (true, false, _) => self.wide(|member, pivot, _, shifts, out| {
+                let mut count = 0;
+                for (((&a, &b), out), &shift) in member.iter().zip(pivot).zip(out).zip(shifts) {
+                    *out = a & b;
+                    count += u64::from((a & b).count_ones()) << (shift & 63);
+                }
+                count
+            }),
+            (false, true, _) => self.wide(|member, pivot, kept, _, out| {
+                let mut count = 0;
+                for (&at, out) in kept.iter().zip(out) {
+                    let word = member[at as usize] & pivot[at as usize];
+                    *out = word;
+                    count += u64::from(word.count_ones());
+                }
+                count
+            }),
+            (false, false, _) => self.wide(|member, pivot, kept, shifts, out| {
+                let mut count = 0;
+                for ((&at, out), &shift) in kept.iter().zip(out).zip(shifts) {
+                    let word = member[at as usize] & pivot[at as usize];
+                    *out = word;
+                    count += u64::from(word.count_ones()) << (shift & 63);
+                }
+                count
+            }),
+        }
+    }
+}
+
+impl Extend<'_> {
+    #[inline(always)]
+    fn narrow<const W: usize>(self) -> usize {
+        let (members, _) = self.words.as_chunks::<W>();
+        let (out_words, _) = self.out_words.as_chunks_mut::<W>();
+        let Some(pivot) = self.pivot.first_chunk::<W>() else {
+            return 0;
+        };
+        let mut found = 0;
+        for (&item, member) in self.items.iter().zip(members) {
+            let mut word = [0; W];
+            let mut count = 0;
+            for at in 0..W {
+                word[at] = member[at] & pivot[at];
+                count += u64::from(word[at].count_ones());
+            }
+            // Written in any case and kept by moving on: no branch to mispredict.
+            out_words[found] = word;
+            self.out_items[found] = item;
+            self.out_supports[found] = count;
+            found += usize::from(count >= self.min_support);
+        }
+        found
+    }
+
+    #[inline(always)]
+    fn wide(self, intersect: impl Fn(&[u64], &[u64], &[u32], &[u8], &mut [u64]) -> u64) -> usize {
+        let old = self.pivot.len();
+        let new = if self.kept.is_empty() {
+            old
+        } else {
+            self.kept.len()
+        };
+        let mut found = 0;
+        if old == 0 {
+            return 0;
+        }
+        for (&item, member) in self.items.iter().zip(self.words.chunks_exact(old)) {
+            let out = &mut self.out_words[found * new..(found + 1) * new];
+            let count = intersect(member, self.pivot, self.kept, self.shifts, out);
+            if count >= self.min_support {
+                self.out_items[found] = item;
+                self.out_supports[found] = count;
+                found += 1;
+            }
+        }
+        found
+    }
+}
