@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::association::saved::RawItemsets;
 use crate::kernel::itemset::drive::Table;
 
 /// Itemsets with their supports; made by [`ItemsetParams::mine`](crate::association::ItemsetParams::mine).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawItemsets")]
 pub struct Itemsets {
     names: Vec<String>,
     n_units: usize,

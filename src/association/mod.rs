@@ -67,6 +67,7 @@ mod safety;
 mod safety_interactions;
 mod safety_reports;
 mod safety_show;
+mod saved;
 mod sequences;
 mod shrinkage;
 mod shrinkage_fit;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::association::rule_table::shown;
+use crate::association::saved::RawPairs;
 use crate::association::{Adjustment, PairCounts, Stratified};
 use crate::estimator::figure::{Axis, Figure, GraphEdge, GraphNode};
 
@@ -43,6 +44,7 @@ pub struct RecordExpectation {
 
 /// Pairs, smallest p-value first; found by [`Cooccurrence`](crate::association::Cooccurrence).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawPairs")]
 pub struct Pairs {
     pub(super) names: Vec<String>,
     pub(super) supports: Vec<u64>,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::association::saved::RawRules;
 use crate::association::{Adjustment, Measure, PairCounts, Stratified};
 
 /// One rule.
@@ -32,6 +33,7 @@ pub struct Rule {
 
 /// Rules, smallest p-value first; found by [`Rules::params`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawRules")]
 pub struct Rules {
     pub(super) names: Vec<String>,
     pub(super) n_units: usize,

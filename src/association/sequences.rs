@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::association::itemset_choice::least_of;
 use crate::association::itemsets::{Least, told_as};
+use crate::association::saved::RawSequences;
 use crate::design::Histories;
 use crate::error::{Error, Result};
 use crate::estimator::params::Checker;
@@ -286,10 +287,11 @@ pub struct Sequence {
 
 /// Sequential patterns with their supports; made by [`PrefixSpanParams::mine`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawSequences")]
 pub struct Sequences {
-    names: Vec<String>,
-    n_patients: usize,
-    sequences: Vec<Sequence>,
+    pub(super) names: Vec<String>,
+    pub(super) n_patients: usize,
+    pub(super) sequences: Vec<Sequence>,
 }
 
 impl Sequences {

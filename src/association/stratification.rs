@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::association::saved::RawStrata;
 use crate::association::{
     Alternative, ChiSquaredTest, PairCounts, breslow_day, mantel_haenszel, mantel_haenszel_test,
 };
@@ -21,6 +22,7 @@ use crate::numeric::special::normal_upper;
 /// assert_eq!(strata.of(2), 0);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawStrata")]
 pub struct Strata {
     of_unit: Vec<u32>,
     n: usize,

@@ -16,6 +16,23 @@ pub(super) enum Rule {
 }
 
 impl Rule {
+    /// Ends of intervals are finite and increase.
+    pub(super) fn is_sound(&self) -> bool {
+        match self {
+            Self::Present | Self::Levels(_) | Self::Codes(..) => true,
+            Self::Cuts(ends) => {
+                ends.iter().all(|end| end.is_finite()) && ends.windows(2).all(|e| e[0] < e[1])
+            }
+            Self::Range(low, high) => low.is_finite() && high.is_finite() && low < high,
+        }
+    }
+
+    /// Whether the rule is one for such a feature.
+    pub(super) fn fits(&self, feature: &Feature) -> bool {
+        let of_levels = matches!(self, Self::Levels(_) | Self::Codes(..));
+        of_levels == feature.kind().is_categorical()
+    }
+
     pub(super) fn names(&self, feature: &Feature) -> Vec<String> {
         let name = feature.name();
         let unit = feature

@@ -21,6 +21,7 @@ use crate::design::align::{Reader, align, cut_sparse, refuse_infinite, schema_of
 use crate::design::baskets::{Feature as Column, Items, Sorted};
 use crate::design::hierarchy::Hierarchy;
 use crate::design::item_rule::Rule;
+use crate::design::items_saved::RawItemizer;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::input::RowsAccess;
 use crate::estimator::{Rows, RowsSource, TrainingRows};
@@ -345,16 +346,16 @@ impl ItemParams {
 
 /// What an item of new rows is; made by [`ItemParams::learn`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "RawItemizer")]
 pub struct Itemizer {
-    schema: Schema,
-    unit: Unit,
-    rules: Vec<Rule>,
-    names: Vec<String>,
+    pub(super) schema: Schema,
+    pub(super) unit: Unit,
+    pub(super) rules: Vec<Rule>,
+    pub(super) names: Vec<String>,
     /// The items of every feature; columns of one list of codes share them.
-    ids: Vec<Vec<u32>>,
+    pub(super) ids: Vec<Vec<u32>>,
     /// Items above every item, increasing.
-    above: Vec<Vec<u32>>,
+    pub(super) above: Vec<Vec<u32>>,
 }
 
 impl Itemizer {

@@ -14,6 +14,7 @@ pub mod hierarchy;
 pub mod histories;
 mod item_rule;
 pub mod items;
+mod items_saved;
 pub(crate) mod learn;
 pub(crate) mod listed;
 pub(crate) mod lookup;
