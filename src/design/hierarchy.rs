@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, Result};
 ///
 /// ```
 /// use galen::design::Hierarchy;
-/// use galen::ingest::{CodeSystem, Level};
+/// use galen::ingest::codes::{CodeSystem, Level};
 ///
 /// # fn main() -> galen::Result<()> {
 /// let mut pairs = Vec::new();
