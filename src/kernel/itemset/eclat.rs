@@ -14,6 +14,7 @@ use std::ops::Range;
 
 use super::Miner;
 use super::lists::{common_above, project};
+use super::pairs::{all_pairs, at};
 use super::prepare::{Prepared, Rows};
 use super::sink::Sink;
 use super::vertical::{Arena, Class};
@@ -42,6 +43,8 @@ pub(crate) struct Eclat<'a> {
     full: usize,
     /// Weight on the cost of lists against that of bitsets.
     lists_cost: f64,
+    /// Joint weights of all pairs of items, where they are few enough: see [`at`].
+    pairs: Option<Vec<u32>>,
 }
 
 impl<'a> Eclat<'a> {
@@ -79,6 +82,7 @@ impl<'a> Eclat<'a> {
             tasks,
             full,
             lists_cost: 1.0,
+            pairs: all_pairs(data),
         }
     }
 
@@ -86,6 +90,8 @@ impl<'a> Eclat<'a> {
     #[cfg(test)]
     pub(crate) fn with_lists_cost(mut self, cost: f64) -> Self {
         self.lists_cost = cost;
+        // Where lists are taken whatever they cost, they count pairs too.
+        self.pairs = self.pairs.filter(|_| cost < 1.0);
         self
     }
 }
@@ -248,13 +254,27 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
             self.stack.truncate(depth);
             return;
         }
-        for &row in list {
-            let weight = all.weight(row as usize);
-            for &other in all.row(row as usize) {
-                if !CLOSED && other as usize >= item {
-                    break;
+        match &miner.pairs {
+            Some(pairs) => {
+                for (small, count) in counts[..item].iter_mut().enumerate() {
+                    *count = u64::from(pairs[at(item, small)]);
                 }
-                counts[other as usize] += weight;
+                if CLOSED {
+                    for (large, count) in counts.iter_mut().enumerate().skip(item + 1) {
+                        *count = u64::from(pairs[at(large, item)]);
+                    }
+                }
+            }
+            None => {
+                for &row in list {
+                    let weight = all.weight(row as usize);
+                    for &other in all.row(row as usize) {
+                        if !CLOSED && other as usize >= item {
+                            break;
+                        }
+                        counts[other as usize] += weight;
+                    }
+                }
             }
         }
         let found = &mut level.found;

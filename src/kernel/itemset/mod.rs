@@ -15,6 +15,7 @@ mod fp_tree;
 mod generators;
 pub(crate) mod limits;
 mod lists;
+mod pairs;
 pub(crate) mod prefix_span;
 pub(crate) mod prepare;
 pub(crate) mod sequence_data;
