@@ -139,3 +139,25 @@ fn strata_as_exact_mantel_haenszel() {
         }
     }
 }
+
+/// Everybody has B: the curve ends at 0, where R has no limits.
+#[test]
+fn medians_of_curves_that_end_as_survival() {
+    for case in expected("expected.json")["ended"].as_array().unwrap() {
+        let days = numbers(&case["days"]);
+        let events = days
+            .iter()
+            .enumerate()
+            .flat_map(|(patient, day)| [(patient, 0, "a"), (patient, *day as i32, "b")]);
+        let histories = Histories::from_days(days.len(), events).unwrap();
+        let found = TimeTo::params().of(&histories, "a", "b").unwrap();
+        let told = [
+            found.median,
+            found.median_interval.0,
+            found.median_interval.1,
+        ];
+        let wanted: Vec<Option<f64>> =
+            (case["median"].as_array().unwrap().iter().map(Value::as_f64)).collect();
+        assert_eq!(told.as_slice(), wanted);
+    }
+}

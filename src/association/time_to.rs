@@ -405,7 +405,9 @@ impl TimeToValidParams {
             .collect();
         // The median is later than a day as long as the upper limit is above one half, and so on.
         let reaches = |value: fn(&CurvePoint) -> f64| {
-            let half = |point: &&CurvePoint| point.events > 0 && value(point) <= 0.5;
+            // A curve that ends at 0 has no limits there.
+            let half =
+                |point: &&CurvePoint| point.events > 0 && point.share > 0.0 && value(point) <= 0.5;
             curve.iter().find(half).map(|point| point.day)
         };
         Ok(FollowUp {
