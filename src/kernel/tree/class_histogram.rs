@@ -395,7 +395,7 @@ mod tests {
         let n = 700;
         let bin = |row: usize, feature: usize| match feature {
             // Listed.
-            3 if row % 29 > 0 => 255,
+            3 if !row.is_multiple_of(29) => 255,
             4 if row % 67 > 1 => 7,
             _ => ((row * (2 * feature + 3)) % (40 + feature)) as u8,
         };

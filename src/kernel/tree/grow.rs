@@ -193,11 +193,11 @@ impl<'a> Grower<'a> {
     ) -> [Vec<Cut>; 2] {
         type Task<'t> = (&'t mut Part, Option<&'t mut Part>, [Vec<Cut>; 2]);
         let Histogram { parts, listed } = counted;
-        let (mut parent, mut listed_parent) = match parent {
+        let (mut parent, listed_parent) = match parent {
             Some(Histogram { parts, listed }) => (Some(parts.iter_mut()), Some(listed)),
             None => (None, None),
         };
-        let sides = (listed, listed_parent.as_deref_mut());
+        let sides = (listed, listed_parent);
         let mut found = self.pass_listed(sides, rows, asking, quantised, allowed);
         let (bundles, words) = (self.bundles, &quantised.words);
         let share = (rows.len() + 4 * CODES) * bundles.columns.len() >= WORTH_SHARING;
