@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Instant;
 
-use galen::classification::{LogisticPath, LogisticRegression};
+use galen::classification::{GradientBoosting, LogisticPath, LogisticRegression};
 use galen::evaluation::auroc;
 use galen::matrix::Column;
 use galen::prelude::*;
@@ -195,6 +195,9 @@ fn sparse() -> Outcome<()> {
         || Ok(net.predict_risk(&matrix)?),
     )?;
     report("elastic net", &net, &events, &scores.to_vec())?;
+    step("gradient boosting, 100 trees, training side", || {
+        Ok(GradientBoosting::params().n_trees(100).fit(&train)?)
+    })?;
     let path: LogisticPath = step("elastic-net path of 20 strengths, training side", || {
         let params = LogisticRegression::path().l1_ratio(0.9).n_strengths(20);
         Ok(params.min_ratio(0.05).fit(&train)?)
