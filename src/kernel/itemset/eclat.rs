@@ -1,22 +1,26 @@
 //! Depth-first mining by item lists and bitsets: frequent, closed and maximal sets.
 //!
-//! A prefix is extended by more frequent items only. Near the root, where rows are many and
-//! sparse, the rows of a prefix are projected as lists, the supports of all pairs that extend it
-//! are counted in one triangular matrix (two levels at once), and the rows of each extension are
-//! found through item lists. As soon as bitsets are cheaper, the subtree goes over to a class of
-//! bitsets ([`super::vertical`]). Zaki (2000), doi:10.1109/69.846291; occurrence deliver and the
-//! closure test without a store of closed sets after Uno, Kiyomi and Arimura (2004, LCM 2).
+//! A prefix is extended by more frequent items only. Pairs are counted first, in one pass over the
+//! rows, and their rows dealt out in a second ([`super::buckets`]). Where the rows of a prefix are
+//! many and sparse, they are projected as lists, the supports of all pairs that extend it are
+//! counted in one triangular matrix (two levels at once), and the rows of each extension are found
+//! through item lists. As soon as bitsets are cheaper, the subtree goes over to a class of bitsets
+//! ([`super::vertical`]). Zaki (2000), doi:10.1109/69.846291; occurrence deliver and the closure test
+//! without a store of closed sets after Uno, Kiyomi and Arimura (2004, LCM 2).
 //!
-//! A prefix is the head of a closed set unless an item passed over on the way holds all its rows.
-//! What the first few rows have in common mostly settles that.
+//! A prefix is the head of a closed set unless an item passed over on the way holds all its rows,
+//! and maximal unless one holds enough of them: both are asked of its rows ([`super::above`]).
 
 use std::ops::Range;
 
 use super::Miner;
-use super::lists::{common_above, project};
-use super::pairs::{all_pairs, at};
+use super::above::Above;
+use super::buckets::Deal;
+use super::lists::project;
+use super::pairs::Pairs;
 use super::prepare::{Prepared, Rows};
 use super::sink::Sink;
+use super::spread::Spread;
 use super::vertical::{Arena, Class};
 
 pub(super) const NONE: u32 = u32::MAX;
@@ -36,22 +40,30 @@ pub(crate) struct Eclat<'a> {
     min_support: u64,
     most: usize,
     kind: Kind,
-    starts: Vec<usize>,
-    lists: Vec<u32>,
     tasks: Vec<Range<usize>>,
     /// Items in every row: in every closed set.
     full: usize,
     /// Weight on the cost of lists against that of bitsets.
     lists_cost: f64,
-    /// Joint weights of all pairs of items, where they are few enough: see [`at`].
-    pairs: Option<Vec<u32>>,
+    deal: Deal,
+    /// Pairs of items, where they are few enough.
+    pairs: Option<Pairs>,
+    /// Rows by item, where pairs do not have them.
+    spread: Option<Spread>,
 }
 
 impl<'a> Eclat<'a> {
     pub(crate) fn new(data: &'a Prepared, min_support: u64, most: usize, kind: Kind) -> Self {
         let n = data.n_items();
-        let (mut starts, mut lists) = (Vec::new(), Vec::new());
-        data.rows.transpose(n, &mut starts, &mut lists);
+        // Pairs themselves are looked at again where sets are closed.
+        let closed = kind != Kind::Frequent;
+        let deal = Deal {
+            least: if closed { 1 } else { 2 },
+            told: closed || !data.rows.weights.is_empty(),
+        };
+        let pairs = Pairs::new(data, min_support, deal);
+        let dealt = pairs.as_ref().is_some_and(Pairs::dealt);
+        let spread = (!dealt).then(|| Spread::new(data));
         let full = match kind {
             Kind::Frequent => 0,
             _ => data
@@ -60,7 +72,7 @@ impl<'a> Eclat<'a> {
                 .take_while(|&&s| s == data.total)
                 .count(),
         };
-        let cost = |item: usize| (starts[item + 1] - starts[item]) as u64 + item as u64;
+        let cost = |item: usize| data.supports[item].min(data.rows.len() as u64) + item as u64;
         let total: u64 = (full..n).map(cost).sum();
         let share = total / 192 + 1;
         let mut tasks = Vec::new();
@@ -77,12 +89,12 @@ impl<'a> Eclat<'a> {
             min_support,
             most,
             kind,
-            starts,
-            lists,
             tasks,
             full,
             lists_cost: 1.0,
-            pairs: all_pairs(data),
+            deal,
+            pairs,
+            spread,
         }
     }
 
@@ -91,7 +103,10 @@ impl<'a> Eclat<'a> {
     pub(crate) fn with_lists_cost(mut self, cost: f64) -> Self {
         self.lists_cost = cost;
         // Where lists are taken whatever they cost, they count pairs too.
-        self.pairs = self.pairs.filter(|_| cost < 1.0);
+        if cost >= 1.0 {
+            self.pairs = None;
+            self.spread = Some(Spread::new(self.data));
+        }
         self
     }
 }
@@ -118,20 +133,16 @@ struct Level {
     lists: Vec<u32>,
     pairs: Vec<u32>,
     map: Vec<u32>,
-    counts: Vec<u64>,
     found: Found,
 }
 
-/// Extensions of a prefix and, where sets are closed, the items passed over on the way that are
-/// frequent with it.
+/// Extensions of a prefix.
 #[derive(Debug, Default)]
 struct Found {
     items: Vec<u32>,
     supports: Vec<u64>,
     /// Index of every one in the node above.
     from: Vec<u32>,
-    /// Number of extensions; items passed over follow them.
-    free: usize,
 }
 
 /// One task's search; `CLOSED` also serves maximal sets.
@@ -141,12 +152,7 @@ struct Search<'a, S: Sink, const CLOSED: bool> {
     /// Ids of the prefix, or ranks where sets are closed.
     stack: Vec<u32>,
     set: Vec<u32>,
-    /// Items that all rows looked at have in common.
-    common: Vec<u32>,
-    /// Ranks of the items of the first class of bitsets, and which of them are on the stack.
-    names: Vec<u32>,
-    inside: Vec<u64>,
-    absorbed: Vec<usize>,
+    above: Above<'a>,
     levels: Vec<Level>,
     arena: Arena,
 }
@@ -158,15 +164,14 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
         } else {
             miner.data.required.clone()
         };
+        let data = miner.data;
+        let n = if CLOSED { data.n_items() } else { 0 };
         Self {
             miner,
             sink,
             stack,
             set: Vec::new(),
-            common: Vec::new(),
-            names: Vec::new(),
-            inside: Vec::new(),
-            absorbed: Vec::new(),
+            above: Above::new(&data.rows, n),
             levels: Vec::new(),
             arena: Arena::new(),
         }
@@ -225,11 +230,35 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
 
     #[inline(always)]
     fn push(&mut self, item: u32) {
-        self.stack.push(if CLOSED {
-            item
+        if CLOSED {
+            self.above.set(item, true);
+            self.stack.push(item);
         } else {
-            self.miner.data.ids[item as usize]
-        });
+            self.stack.push(self.miner.data.ids[item as usize]);
+        }
+    }
+
+    /// Takes everything beyond `depth` off the stack.
+    #[inline(always)]
+    fn cut(&mut self, depth: usize) {
+        if CLOSED {
+            for &item in &self.stack[depth..] {
+                self.above.set(item, false);
+            }
+        }
+        self.stack.truncate(depth);
+    }
+
+    /// Takes an extension; a perfect one goes to the stack where sets are closed.
+    #[inline(always)]
+    fn add(&mut self, found: &mut Found, item: u32, count: u64, from: u32, support: u64) {
+        if CLOSED && count == support {
+            self.push(item);
+        } else {
+            found.items.push(item);
+            found.supports.push(count);
+            found.from.push(from);
+        }
     }
 
     /// Length of the sets that the stack stands for.
@@ -244,98 +273,79 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
     /// The subtree of one item.
     fn first(&mut self, item: usize, counts: &mut [u64], map: &mut [u32], level: &mut Level) {
         let miner = self.miner;
-        let all = &miner.data.rows;
-        let list = &miner.lists[miner.starts[item]..miner.starts[item + 1]];
+        let weights = &miner.data.rows.weights;
         let support = miner.data.supports[item];
         let depth = self.stack.len();
         self.push(item as u32);
         if !CLOSED && self.length() >= miner.most {
             self.emit(support, true);
-            self.stack.truncate(depth);
+            self.cut(depth);
             return;
         }
-        match &miner.pairs {
-            Some(pairs) => {
-                for (small, count) in counts[..item].iter_mut().enumerate() {
-                    *count = u64::from(pairs[at(item, small)]);
-                }
-                if CLOSED {
-                    for (large, count) in counts.iter_mut().enumerate().skip(item + 1) {
-                        *count = u64::from(pairs[at(large, item)]);
-                    }
-                }
+        let end = if CLOSED { counts.len() } else { item };
+        if let Some(pairs) = &miner.pairs {
+            for (small, count) in counts[..item].iter_mut().enumerate() {
+                *count = pairs.of(item, small);
             }
-            None => {
-                for &row in list {
-                    let weight = all.weight(row as usize);
-                    for &other in all.row(row as usize) {
-                        if !CLOSED && other as usize >= item {
-                            break;
-                        }
-                        counts[other as usize] += weight;
-                    }
-                }
+            for (large, count) in counts[..end].iter_mut().enumerate().skip(item + 1) {
+                *count = pairs.of(large, item);
             }
+        } else if let Some(spread) = &miner.spread {
+            spread.count(item, weights, CLOSED, counts);
         }
         let found = &mut level.found;
         found.clear();
         for (other, count) in counts.iter().enumerate().take(item).skip(miner.full) {
-            let (other, count) = (other as u32, *count);
-            if count >= miner.min_support {
-                found.add::<CLOSED>(other, count, other, support, &mut self.stack);
+            if *count >= miner.min_support {
+                self.add(found, other as u32, *count, other as u32, support);
             }
         }
-        let mut covered = false;
-        if CLOSED {
-            for (other, count) in counts.iter().enumerate().skip(item + 1) {
-                if *count >= miner.min_support {
-                    covered |= *count == support;
-                    found.pass(other as u32, other as u32);
-                }
-            }
-            counts.fill(0);
-        } else {
-            counts[..item].fill(0);
-        }
-        if !covered {
-            self.emit(support, found.items.is_empty());
-            if found.free > 0 && self.length() < miner.most {
+        let most = counts[..end].iter().skip(item + 1).max();
+        let most = most.copied().unwrap_or(0);
+        counts[..end].fill(0);
+        if most < support {
+            self.emit(support, found.items.is_empty() && most < miner.min_support);
+            if !found.items.is_empty() && self.length() < miner.most {
                 for (local, &other) in (0..).zip(&found.from) {
                     map[other as usize] = local;
                 }
-                let pivot = if CLOSED { NONE } else { item as u32 };
-                let pairs = project(all, list, map, &mut level.rows, pivot, found.free, CLOSED);
+                let (rows, deal) = (&mut level.rows, miner.deal);
+                let mut pairs = 0;
+                if let Some(spread) = &miner.spread {
+                    let bound = found.supports.iter().sum();
+                    pairs = spread.project(item, weights, map, rows, (deal, bound));
+                } else if let Some(dealt) = &miner.pairs {
+                    pairs = dealt.project(item, weights, map, rows, deal);
+                }
                 for &other in &found.from {
                     map[other as usize] = NONE;
                 }
                 self.node(&level.found, &level.rows, pairs);
             }
         }
-        self.stack.truncate(depth);
+        self.cut(depth);
     }
 
     /// All sets that extend the stack, which holds `rows`.
     fn node(&mut self, found: &Found, rows: &Rows, pairs: u64) {
-        let free = found.free as f64;
+        if !CLOSED && pairs == 0 {
+            for (&item, &support) in found.items.iter().zip(&found.supports) {
+                self.push(item);
+                self.emit(support, true);
+                self.stack.pop();
+            }
+            return;
+        }
+        let free = found.items.len() as f64;
         let width = rows.len() as f64 / 64.0 + 1.0;
         let tested = free * free * 0.5;
-        let bitsets = tested * width * 0.4 + found.items.len() as f64 * width;
+        let bitsets = tested * width * 0.4 + free * width;
         let lists = tested * 0.7 + pairs as f64 * 3.0;
         if bitsets <= lists * self.miner.lists_cost || self.miner.data.total > u64::from(u32::MAX) {
-            let n = found.items.len();
+            let class = (self.arena).root(rows, &found.items, &found.supports, CLOSED);
             if CLOSED {
-                // Members are named by place, so that they find their bit in a row's mask.
-                self.names.clear();
-                self.names.extend_from_slice(&found.items);
-                self.inside.clear();
-                self.inside.resize(n.div_ceil(64), 0);
-                let places: Vec<u32> = (0..found.free as u32).collect();
-                let class = self.arena.root(rows, &places, &found.supports, n, true);
                 self.grow_closed(&class);
             } else {
-                let class = self
-                    .arena
-                    .root(rows, &found.items, &found.supports, n, false);
                 self.grow(&class);
             }
         } else {
@@ -348,18 +358,14 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
     /// Two levels from one pass over the rows.
     fn pairs(&mut self, above: &Found, rows: &Rows, level: &mut Level) {
         let n = above.items.len();
-        let min_support = self.miner.min_support;
-        let free = above.free;
+        let least = self.miner.min_support;
         level.pairs.clear();
-        level.pairs.resize(free * (free - 1) / 2, 0);
+        level.pairs.resize(n * (n - 1) / 2, 0);
         for at in 0..rows.len() {
             let row = rows.row(at);
             let weight = rows.weight(at) as u32;
             for (i, &high) in row.iter().enumerate().skip(1) {
                 let high = high as usize;
-                if CLOSED && high >= free {
-                    break;
-                }
                 let base = high * (high - 1) / 2;
                 let counts = &mut level.pairs[base..base + high];
                 for &low in &row[..i] {
@@ -370,11 +376,7 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
         level.map.clear();
         level.map.resize(n, NONE);
         let mut listed = false;
-        if CLOSED {
-            level.counts.clear();
-            level.counts.resize(n, 0);
-        }
-        for pivot in 0..free {
+        for pivot in 0..n {
             if self.sink.step() {
                 return;
             }
@@ -387,13 +389,12 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
                 let base = pivot * pivot.saturating_sub(1) / 2;
                 for (other, &count) in level.pairs[base..base + pivot].iter().enumerate() {
                     let count = u64::from(count);
-                    if count >= min_support {
-                        let item = above.items[other];
-                        found.add::<CLOSED>(item, count, other as u32, support, &mut self.stack);
+                    if count >= least {
+                        self.add(found, above.items[other], count, other as u32, support);
                     }
                 }
             }
-            if !listed && (CLOSED || found.free > 1) {
+            if !listed && (CLOSED || found.items.len() > 1) {
                 rows.transpose(n, &mut level.starts, &mut level.lists);
                 listed = true;
             }
@@ -402,53 +403,45 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
             } else {
                 &[]
             };
-            let mut covered = CLOSED && common_above(rows, list, pivot as u32, &mut self.common);
-            let go_on = found.free > 0 && (!CLOSED || self.length() < self.miner.most);
-            if CLOSED && !covered && (go_on || self.miner.kind == Kind::Maximal) {
-                for &row in list {
-                    let weight = rows.weight(row as usize);
-                    for &item in rows.row(row as usize).iter().rev() {
-                        if item <= pivot as u32 {
-                            break;
-                        }
-                        level.counts[item as usize] += weight;
-                    }
-                }
-                for other in pivot + 1..n {
-                    if std::mem::take(&mut level.counts[other]) >= min_support {
-                        level.found.pass(above.items[other], other as u32);
-                    }
-                }
+            let alone = found.items.is_empty();
+            let mut covered = false;
+            if CLOSED {
+                let told = list.iter().map(|&row| {
+                    let row = row as usize;
+                    (rows.origins[row], rows.weight(row))
+                });
+                let least = self.enough(support, alone);
+                covered = self.above.any(above.items[pivot], support, least, told);
             }
-            let found = &level.found;
-            covered |= self.sink.stopped();
-            if !covered {
-                self.emit(support, found.items.is_empty());
-                if found.free == 1 && !CLOSED {
+            if !covered && !self.sink.stopped() {
+                self.emit(support, alone);
+                if found.items.len() == 1 && !CLOSED {
                     let (item, support) = (found.items[0], found.supports[0]);
                     self.push(item);
                     self.emit(support, true);
-                } else if found.free > 0 && self.length() < self.miner.most {
+                } else if !alone && self.length() < self.miner.most {
                     for (local, &other) in (0..).zip(&found.from) {
                         level.map[other as usize] = local;
                     }
-                    let end = if CLOSED { NONE } else { pivot as u32 };
-                    let pairs = project(
-                        rows,
-                        list,
-                        &level.map,
-                        &mut level.rows,
-                        end,
-                        found.free,
-                        CLOSED,
-                    );
+                    let rules = (pivot as u32, self.miner.deal);
+                    let pairs = project(rows, list, &level.map, &mut level.rows, rules);
                     for &other in &found.from {
                         level.map[other as usize] = NONE;
                     }
                     self.node(&level.found, &level.rows, pairs);
                 }
             }
-            self.stack.truncate(depth);
+            self.cut(depth);
+        }
+    }
+
+    /// What an item passed over must reach among the rows of a set for the set to be none of those
+    /// wanted.
+    fn enough(&self, support: u64, alone: bool) -> u64 {
+        if alone && self.miner.kind == Kind::Maximal {
+            self.miner.min_support
+        } else {
+            support
         }
     }
 
@@ -485,39 +478,28 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
             if self.sink.step() {
                 return;
             }
-            let support = self.arena.supports[member];
-            let pivot = self.arena.items[member] as usize;
+            let (item, support) = (self.arena.items[member], self.arena.supports[member]);
             // Perfect extensions lie below the pivot, so they need not be known yet.
-            if self.arena.covered(class, member, pivot, &self.inside) {
+            let rows = self.arena.rows(class, member);
+            if self.above.any(item, support, support, rows) {
                 continue;
             }
             let depth = self.stack.len();
-            let absorbed = self.absorbed.len();
-            self.take_in(pivot);
+            self.push(item);
             let child = self.arena.extend(class, member, least);
             let rest = self.absorb(&child, support);
             let mut alone = rest.len() == 0;
             if alone && self.miner.kind == Kind::Maximal {
-                let inside = &self.inside;
-                alone = !self.arena.extendable(class, member, pivot, inside, least);
+                let rows = self.arena.rows(class, member);
+                alone = !self.above.any(item, support, least, rows);
             }
             self.emit(support, alone);
             if rest.len() > 0 && self.length() < self.miner.most {
                 self.grow_closed(&rest);
             }
             self.arena.drop_class(&child, class);
-            self.stack.truncate(depth);
-            for place in self.absorbed.drain(absorbed..) {
-                self.inside[place / 64] &= !(1 << (place % 64));
-            }
+            self.cut(depth);
         }
-    }
-
-    /// Puts an item of the first class on the stack.
-    fn take_in(&mut self, place: usize) {
-        self.stack.push(self.names[place]);
-        self.inside[place / 64] |= 1 << (place % 64);
-        self.absorbed.push(place);
     }
 
     /// Moves perfect extensions of a class from the class to the stack.
@@ -526,7 +508,7 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
         rest.end = class.start;
         for member in class.start..class.end {
             if self.arena.supports[member] == support {
-                self.take_in(self.arena.items[member] as usize);
+                self.push(self.arena.items[member]);
             } else {
                 self.arena.shift(class, member, rest.end);
                 rest.end += 1;
@@ -541,32 +523,5 @@ impl Found {
         self.items.clear();
         self.supports.clear();
         self.from.clear();
-        self.free = 0;
-    }
-
-    /// Adds an item passed over.
-    fn pass(&mut self, item: u32, from: u32) {
-        self.items.push(item);
-        self.from.push(from);
-    }
-
-    /// Takes an extension; a perfect one goes to the stack where sets are closed.
-    #[inline(always)]
-    fn add<const CLOSED: bool>(
-        &mut self,
-        item: u32,
-        count: u64,
-        from: u32,
-        support: u64,
-        stack: &mut Vec<u32>,
-    ) {
-        if CLOSED && count == support {
-            stack.push(item);
-        } else {
-            self.items.push(item);
-            self.supports.push(count);
-            self.from.push(from);
-            self.free += 1;
-        }
     }
 }

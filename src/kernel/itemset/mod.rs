@@ -6,7 +6,9 @@
 //! item of rank r is in the set: every set comes after all of its subsets. Algorithm and number of
 //! threads change nothing of it.
 
+mod above;
 mod apriori;
+mod buckets;
 mod check;
 pub(crate) mod drive;
 mod eclat;
@@ -23,6 +25,7 @@ pub(crate) mod sequence_patterns;
 #[cfg(test)]
 mod sequence_tests;
 pub(crate) mod sink;
+mod spread;
 #[cfg(test)]
 mod tests;
 pub(crate) mod top;

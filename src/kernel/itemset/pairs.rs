@@ -1,10 +1,13 @@
 //! Joint weights of all pairs of items, from one pass over the rows.
 
-use super::prepare::Prepared;
+use super::buckets::{Bucket, Deal, Frequent};
+use super::prepare::{Prepared, Rows};
 use crate::numeric::parallel;
 
 /// Items up to which pairs are counted in one pass over the rows.
-const MOST_PAIRED: usize = 2_000;
+pub(super) const MOST_PAIRED: usize = 2_000;
+/// Pairs dealt out at most, to every item of the rows: as many bytes as lists of rows take.
+const MOST_DEALT: usize = 6;
 
 /// Place of a pair, the smaller item second.
 #[inline(always)]
@@ -12,65 +15,89 @@ pub(super) fn at(large: usize, small: usize) -> usize {
     large * (large - 1) / 2 + small
 }
 
-/// Joint weights of all pairs: rows are read once, in their order, where lists of items would come
-/// back to each of them as often as it has items.
-pub(super) fn all_pairs(data: &Prepared) -> Option<Vec<u32>> {
-    let n = data.n_items();
-    if !(2..=MOST_PAIRED).contains(&n) || data.total > u64::from(u32::MAX) {
-        return None;
-    }
-    let rows = &data.rows;
-    let parts = parallel::threads().clamp(1, 8);
-    let share = rows.len().div_ceil(parts).max(1);
-    let counted = parallel::map_tasks(parts, |part| {
-        let mut pairs = vec![0_u32; n * (n - 1) / 2];
-        for row in (part * share).min(rows.len())..((part + 1) * share).min(rows.len()) {
-            let weight = rows.weight(row) as u32;
-            let items = rows.row(row);
-            for (place, &large) in items.iter().enumerate().skip(1) {
-                let large = large as usize;
-                let own = &mut pairs[at(large, 0)..at(large, large)];
-                for &small in &items[..place] {
-                    own[small as usize] += weight;
+/// What is known of pairs.
+#[derive(Debug)]
+pub(super) struct Pairs {
+    /// Joint weights: see [`at`].
+    counts: Vec<u32>,
+    buckets: Option<Vec<Bucket>>,
+}
+
+impl Pairs {
+    /// Counts all pairs: rows are read once, in their order. `None` where there are too many.
+    pub(super) fn new(data: &Prepared, least: u64, deal: Deal) -> Option<Self> {
+        let n = data.n_items();
+        if !(2..=MOST_PAIRED).contains(&n) || data.total > u64::from(u32::MAX) {
+            return None;
+        }
+        let rows = &data.rows;
+        let parts = parallel::threads().clamp(1, 8);
+        let share = rows.len().div_ceil(parts).max(1);
+        let range =
+            |part: usize| (part * share).min(rows.len())..((part + 1) * share).min(rows.len());
+        let mut counted = parallel::map_tasks(parts, |part| {
+            let mut pairs = vec![0_u32; n * (n - 1) / 2];
+            for row in range(part) {
+                let weight = rows.weight(row) as u32;
+                let items = rows.row(row);
+                for (place, &large) in items.iter().enumerate().skip(1) {
+                    let large = large as usize;
+                    let own = &mut pairs[at(large, 0)..at(large, large)];
+                    for &small in &items[..place] {
+                        own[small as usize] += weight;
+                    }
                 }
             }
-        }
-        pairs
-    });
-    counted.into_iter().reduce(|mut sum, part| {
+            pairs
+        });
+        let total = (parts > 1).then(|| sum(&counted));
+        let frequent = Frequent::new(total.as_ref().unwrap_or(&counted[0]), n, least);
+        let sizes: Vec<Vec<u64>> = counted.iter().map(|own| frequent.sums(own)).collect();
+        let most = rows.items.len().saturating_mul(MOST_DEALT);
+        let buckets = (sizes.iter().flatten().sum::<u64>() <= most as u64).then(|| {
+            parallel::map_tasks(parts, |part| {
+                Bucket::fill(data, range(part), &sizes[part], &frequent, deal)
+            })
+        });
+        let counts = total.unwrap_or_else(|| counted.swap_remove(0));
+        Some(Self { counts, buckets })
+    }
+
+    /// Whether the rows of a pivot can be had here.
+    pub(super) fn dealt(&self) -> bool {
+        self.buckets.is_some()
+    }
+
+    /// The joint weight of two items, the smaller one second.
+    #[inline(always)]
+    pub(super) fn of(&self, large: usize, small: usize) -> u64 {
+        u64::from(self.counts[at(large, small)])
+    }
+
+    /// The rows of an item, reduced to what `map` knows of what comes before it. Returns the number
+    /// of pairs in them.
+    pub(super) fn project(
+        &self,
+        item: usize,
+        weights: &[u64],
+        map: &[u32],
+        out: &mut Rows,
+        deal: Deal,
+    ) -> u64 {
+        out.clear();
+        let buckets = self.buckets.iter().flatten();
+        buckets
+            .map(|bucket| bucket.project(item, weights, map, out, deal))
+            .sum()
+    }
+}
+
+fn sum(parts: &[Vec<u32>]) -> Vec<u32> {
+    let mut sum = parts[0].clone();
+    for part in &parts[1..] {
         for (sum, more) in sum.iter_mut().zip(part) {
             *sum += more;
         }
-        sum
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernel::itemset::prepare::Rows;
-
-    #[test]
-    fn pairs_are_counted_with_their_weights() {
-        let data = Prepared {
-            rows: Rows {
-                offsets: vec![0, 3, 5, 5, 6],
-                items: vec![0, 1, 2, 0, 2, 1],
-                weights: vec![2, 3, 1, 5],
-            },
-            ids: vec![7, 8, 9],
-            supports: vec![5, 7, 5],
-            required: Vec::new(),
-            total: 11,
-            total_all: 11,
-        };
-        let pairs = all_pairs(&data).unwrap();
-        assert_eq!([at(1, 0), at(2, 0), at(2, 1)], [0, 1, 2]);
-        assert_eq!(pairs, [2, 5, 2]);
-        let huge = Prepared {
-            total: u64::from(u32::MAX) + 1,
-            ..data
-        };
-        assert!(all_pairs(&huge).is_none());
     }
+    sum
 }

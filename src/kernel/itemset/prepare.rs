@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::MineError;
+use super::spread::MOST;
 use crate::numeric::parallel;
 
 /// Baskets of distinct item ids as compressed rows.
@@ -27,6 +28,8 @@ pub(crate) struct Rows {
     pub(crate) items: Vec<u32>,
     /// Weight of every row; one where empty.
     pub(crate) weights: Vec<u64>,
+    /// For rows taken from others: where they come from, if that is asked for.
+    pub(crate) origins: Vec<u32>,
 }
 
 impl Rows {
@@ -53,6 +56,34 @@ impl Rows {
         self.offsets.push(0);
         self.items.clear();
         self.weights.clear();
+        self.origins.clear();
+    }
+
+    /// Says where the row just added comes from, and takes its weight from there.
+    #[inline(always)]
+    pub(super) fn push_told(&mut self, row: u32, weights: &[u64]) {
+        self.origins.push(row);
+        if !weights.is_empty() {
+            self.weights.push(weights[row as usize]);
+        }
+    }
+
+    /// The rows of all parts, one part after the other.
+    pub(super) fn joined(parts: Vec<Self>) -> Self {
+        let mut rows = Self {
+            offsets: Vec::with_capacity(parts.iter().map(Self::len).sum::<usize>() + 1),
+            items: Vec::with_capacity(parts.iter().map(|part| part.items.len()).sum()),
+            ..Self::default()
+        };
+        rows.offsets.push(0);
+        for part in parts {
+            let base = rows.items.len();
+            rows.items.extend_from_slice(&part.items);
+            let ends = part.offsets.iter().skip(1);
+            rows.offsets.extend(ends.map(|end| base + end));
+            rows.weights.extend_from_slice(&part.weights);
+        }
+        rows
     }
 
     /// Rows that contain each of `n` items, ascending, as compressed lists.
@@ -146,8 +177,10 @@ fn check(baskets: &Baskets<'_>) -> Result<(), MineError> {
             "offsets: must ascend from 0 to the number of items",
         ));
     }
-    if offsets.len() > u32::MAX as usize {
-        return Err(MineError::Input("baskets: must be fewer than 2^32 - 1"));
+    if offsets.len() + baskets.items.len() > MOST {
+        return Err(MineError::Input(
+            "baskets: they and their items must be fewer than 2^31",
+        ));
     }
     if let Some(weights) = baskets.weights {
         if weights.len() + 1 != offsets.len() {
@@ -271,19 +304,8 @@ pub(crate) fn prepare(
         }
         part
     });
-    let rows = &mut out.rows;
-    rows.items
-        .reserve_exact(parts.iter().map(|p| p.items.len()).sum());
-    rows.offsets
-        .reserve_exact(parts.iter().map(Rows::len).sum());
-    for part in parts {
-        let base = rows.items.len();
-        rows.items.extend_from_slice(&part.items);
-        rows.offsets
-            .extend(part.offsets[1..].iter().map(|end| base + end));
-        rows.weights.extend_from_slice(&part.weights);
-    }
-    merge(rows);
+    out.rows = Rows::joined(parts);
+    merge(&mut out.rows);
     if whole {
         out.recount();
     }

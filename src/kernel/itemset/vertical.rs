@@ -40,14 +40,8 @@ pub(crate) struct Arena {
     shifts: Vec<u8>,
     /// Word of the first class that each word comes from.
     origins: Vec<u32>,
-    /// Items of the row behind every bit of the first class, as bits; empty when nobody asks.
-    masks: Vec<u64>,
-    /// Words of one mask.
-    mask_width: usize,
-    common: Vec<u64>,
-    counters: Vec<u64>,
-    /// Item that was last found frequent together with a set.
-    witness: usize,
+    /// Where the row behind every bit of the first class comes from; empty when nobody asks.
+    bits: Vec<u32>,
     kept: Vec<u32>,
     arch: Arch,
 }
@@ -63,24 +57,19 @@ impl Arena {
             words: Vec::new(),
             shifts: Vec::new(),
             origins: Vec::new(),
-            masks: Vec::new(),
-            mask_width: 0,
-            common: Vec::new(),
-            counters: Vec::new(),
-            witness: 0,
+            bits: Vec::new(),
             kept: Vec::new(),
             arch: Arch::new(),
         }
     }
 
     /// Builds the first class from rows of local items. Members are the items that come with a
-    /// support, the first of `n`. With `track` the questions of closed sets can be asked.
+    /// support. With `track` rows can be asked for.
     pub(crate) fn root(
         &mut self,
         rows: &Rows,
         items: &[u32],
         supports: &[u64],
-        n: usize,
         track: bool,
     ) -> Class {
         self.items.clear();
@@ -88,27 +77,22 @@ impl Arena {
         self.words.clear();
         self.shifts.clear();
         self.origins.clear();
-        self.masks.clear();
-        self.witness = 0;
+        self.bits.clear();
         self.items.extend_from_slice(items);
         self.supports.extend_from_slice(supports);
         let members = items.len();
-        self.mask_width = if track { n.div_ceil(64) } else { 0 };
         let width;
         if rows.weights.is_empty() {
             width = rows.len().div_ceil(64);
             self.words.resize(members * width, 0);
-            self.masks.resize(width * 64 * self.mask_width, 0);
             for row in 0..rows.len() {
                 let (word, bit) = (row / 64, 1u64 << (row % 64));
                 for &item in rows.row(row) {
-                    if (item as usize) < members {
-                        self.words[item as usize * width + word] |= bit;
-                    }
+                    self.words[item as usize * width + word] |= bit;
                 }
-                if track {
-                    mask(&mut self.masks[row * self.mask_width..], rows.row(row));
-                }
+            }
+            if track {
+                self.bits.extend_from_slice(&rows.origins);
             }
         } else {
             // Bits needed for every binary digit of the weights.
@@ -129,21 +113,21 @@ impl Arena {
             }
             width = words;
             self.words.resize(members * width, 0);
-            self.masks.resize(width * 64 * self.mask_width, 0);
+            if track {
+                self.bits.resize(width * 64, 0);
+            }
             for (row, &weight) in rows.weights.iter().enumerate() {
                 let mut rest = weight;
                 while rest != 0 {
                     let slot = &mut next[rest.trailing_zeros() as usize];
                     let (word, bit) = (*slot / 64, 1u64 << (*slot % 64));
                     if track {
-                        mask(&mut self.masks[*slot * self.mask_width..], rows.row(row));
+                        self.bits[*slot] = rows.origins[row];
                     }
                     *slot += 1;
                     rest &= rest - 1;
                     for &item in rows.row(row) {
-                        if (item as usize) < members {
-                            self.words[item as usize * width + word] |= bit;
-                        }
+                        self.words[item as usize * width + word] |= bit;
                     }
                 }
             }
@@ -161,146 +145,27 @@ impl Arena {
         }
     }
 
-    /// Whether an item above `pivot` and outside `inside` holds all rows of a member. Rows are
-    /// looked at until nothing is in common, which takes two or three as a rule.
-    pub(crate) fn covered(
-        &mut self,
+    /// Where a member's rows come from, with their weights; a weight comes in its binary digits.
+    pub(crate) fn rows(
+        &self,
         class: &Class,
         member: usize,
-        pivot: usize,
-        inside: &[u64],
-    ) -> bool {
-        let width = self.mask_width;
-        let from = (pivot + 1) / 64;
-        if from >= width {
-            return false;
-        }
-        let common = &mut self.common;
-        common.clear();
-        common.extend(inside[from..width].iter().map(|word| !word));
-        common[0] &= u64::MAX << ((pivot + 1) % 64);
+    ) -> impl Iterator<Item = (u32, u64)> + '_ {
         let at = class.words + (member - class.start) * class.width;
         let words = &self.words[at..at + class.width];
         let origins = &self.origins[class.origins..class.origins + class.width];
-        for (&word, &origin) in words.iter().zip(origins) {
+        let mut shifts = self.shifts.get(class.shifts..).unwrap_or_default().iter();
+        let words = words.iter().zip(origins);
+        words.flat_map(move |(&word, &origin)| {
+            let weight = 1 << shifts.next().map_or(0, |shift| shift & 63);
+            let bits = &self.bits[origin as usize * 64..];
             let mut rest = word;
-            while rest != 0 {
-                let row = origin as usize * 64 + rest.trailing_zeros() as usize;
+            std::iter::from_fn(move || {
+                let bit = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
                 rest &= rest - 1;
-                let mut any = 0;
-                let mask = &self.masks[row * width + from..(row + 1) * width];
-                for (left, &mask) in common.iter_mut().zip(mask) {
-                    *left &= mask;
-                    any |= *left;
-                }
-                if any == 0 {
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// Visits the first class's bits of a member's rows, with the digit of the weight they stand for.
-    #[inline(always)]
-    fn each_row(&self, class: &Class, member: usize, mut visit: impl FnMut(usize, u32)) {
-        let at = class.words + (member - class.start) * class.width;
-        let words = &self.words[at..at + class.width];
-        let origins = &self.origins[class.origins..class.origins + class.width];
-        for (at, (&word, &origin)) in words.iter().zip(origins).enumerate() {
-            let digit = self
-                .shifts
-                .get(class.shifts + at)
-                .map_or(0, |&s| u32::from(s));
-            let mut rest = word;
-            while rest != 0 {
-                visit(origin as usize * 64 + rest.trailing_zeros() as usize, digit);
-                rest &= rest - 1;
-            }
-        }
-    }
-
-    /// Whether an item above `pivot` and outside `inside` is frequent together with a member.
-    ///
-    /// Rows are added up for 64 items at a time, in counters whose binary digits are words.
-    pub(crate) fn extendable(
-        &mut self,
-        class: &Class,
-        member: usize,
-        pivot: usize,
-        inside: &[u64],
-        min_support: u64,
-    ) -> bool {
-        let width = self.mask_width;
-        let from = (pivot + 1) / 64;
-        if from >= width {
-            return false;
-        }
-        let digits = (u64::BITS - self.supports[member].leading_zeros()) as usize;
-        if digits < (u64::BITS - min_support.leading_zeros()) as usize {
-            return false;
-        }
-        // The item that settled the last question often settles this one.
-        let last = self.witness;
-        if last > pivot && last / 64 < width && inside[last / 64] >> (last % 64) & 1 == 0 {
-            let mut count = 0;
-            self.each_row(class, member, |row, digit| {
-                count += (self.masks[row * width + last / 64] >> (last % 64) & 1) << digit;
-            });
-            if count >= min_support {
-                return true;
-            }
-        }
-        let counters = &mut self.counters;
-        counters.clear();
-        counters.resize((width - from) * digits, 0);
-        let at = class.words + (member - class.start) * class.width;
-        let words = &self.words[at..at + class.width];
-        let origins = &self.origins[class.origins..class.origins + class.width];
-        for (at, (&word, &origin)) in words.iter().zip(origins).enumerate() {
-            let digit = self
-                .shifts
-                .get(class.shifts + at)
-                .map_or(0, |&s| s as usize);
-            let mut rest = word;
-            while rest != 0 {
-                let row = origin as usize * 64 + rest.trailing_zeros() as usize;
-                rest &= rest - 1;
-                let mask = &self.masks[row * width + from..(row + 1) * width];
-                for (&mask, counter) in mask.iter().zip(counters.chunks_exact_mut(digits)) {
-                    let mut carry = mask;
-                    for sum in &mut counter[digit..] {
-                        if carry == 0 {
-                            break;
-                        }
-                        let both = *sum & carry;
-                        *sum ^= carry;
-                        carry = both;
-                    }
-                }
-            }
-        }
-        let mut open = u64::MAX << ((pivot + 1) % 64);
-        let counters = counters.chunks_exact(digits);
-        for (word, (counter, &inside)) in counters.zip(&inside[from..]).enumerate() {
-            // Compares all 64 counters with the support, highest digit first.
-            let (mut more, mut same) = (0, open & !inside);
-            for (digit, &sum) in counter.iter().enumerate().rev() {
-                if min_support >> digit & 1 == 1 {
-                    same &= sum;
-                } else {
-                    more |= same & sum;
-                    same &= !sum;
-                }
-            }
-            let found = more | same;
-            if found != 0 {
-                self.witness = (from + word) * 64 + found.trailing_zeros() as usize;
-                return true;
-            }
-            open = u64::MAX;
-        }
-        false
+                Some((bits[bit], weight))
+            })
+        })
     }
 
     /// Appends the class of `prefix + member pivot`: the members before the pivot that reach
@@ -336,7 +201,7 @@ impl Arena {
                 }
             }
         }
-        if !self.kept.is_empty() && self.mask_width > 0 {
+        if !self.kept.is_empty() && !self.bits.is_empty() {
             origins = self.origins.len();
             for &at in &self.kept {
                 self.origins.push(self.origins[class.origins + at as usize]);
@@ -399,13 +264,6 @@ impl Arena {
         if child.origins != parent.origins {
             self.origins.truncate(child.origins);
         }
-    }
-}
-
-/// Sets the bits of a row's items.
-fn mask(out: &mut [u64], row: &[u32]) {
-    for &item in row {
-        out[item as usize / 64] |= 1 << (item % 64);
     }
 }
 
