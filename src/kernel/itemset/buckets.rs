@@ -68,6 +68,16 @@ pub(super) struct Deal {
     pub(super) least: usize,
     /// Whether rows are told.
     pub(super) told: bool,
+    /// Whether what comes behind the pivot is taken along.
+    pub(super) whole: bool,
+}
+
+impl Deal {
+    /// Pairs in a row whose first `own` of `all` items come before the pivot.
+    #[inline(always)]
+    pub(super) fn pairs(self, own: usize, all: usize) -> u64 {
+        (own * (own - 1) / 2 + own * (all - own)) as u64
+    }
 }
 
 impl Bucket {
@@ -127,7 +137,7 @@ impl Bucket {
     pub(super) fn project(
         &self,
         item: usize,
-        weights: &[u64],
+        rows: &Rows,
         map: &[u32],
         out: &mut Rows,
         deal: Deal,
@@ -158,10 +168,24 @@ impl Bucket {
                 to = first;
                 continue;
             }
-            pairs += (own * (own - 1) / 2) as u64;
+            if deal.whole {
+                let row = rows.row(row as usize);
+                let behind = row.iter().rev().take_while(|other| **other > item as u32);
+                let behind = &row[row.len() - behind.count()..];
+                // What is still to come fits as well: it was given room at the start.
+                if out.items.len() < to + rest.len() + behind.len() {
+                    out.items.resize(to + rest.len() + behind.len(), 0);
+                }
+                for &other in behind {
+                    let local = map[other as usize];
+                    out.items[to] = local;
+                    to += usize::from(local != NONE);
+                }
+            }
+            pairs += deal.pairs(own, to - first);
             out.offsets.push(to);
-            if deal.told {
-                out.push_told(row, weights);
+            if !rows.weights.is_empty() {
+                out.weights.push(rows.weights[row as usize]);
             }
         }
         out.items.truncate(to);

@@ -8,13 +8,13 @@
 //! ([`super::vertical`]). Zaki (2000), doi:10.1109/69.846291; occurrence deliver and the closure test
 //! without a store of closed sets after Uno, Kiyomi and Arimura (2004, LCM 2).
 //!
-//! A prefix is the head of a closed set unless an item passed over on the way holds all its rows,
-//! and maximal unless one holds enough of them: both are asked of its rows ([`super::above`]).
+//! Where sets are closed, items that were passed over on the way come along as long as they are
+//! frequent with the prefix: a prefix is the head of a closed set unless one of them holds all its
+//! rows, and maximal unless one holds enough of them.
 
 use std::ops::Range;
 
 use super::Miner;
-use super::above::Above;
 use super::buckets::Deal;
 use super::lists::project;
 use super::pairs::Pairs;
@@ -60,6 +60,7 @@ impl<'a> Eclat<'a> {
         let deal = Deal {
             least: if closed { 1 } else { 2 },
             told: closed || !data.rows.weights.is_empty(),
+            whole: closed,
         };
         let pairs = Pairs::new(data, min_support, deal);
         let dealt = pairs.as_ref().is_some_and(Pairs::dealt);
@@ -132,6 +133,8 @@ struct Level {
     starts: Vec<usize>,
     lists: Vec<u32>,
     pairs: Vec<u32>,
+    /// For every extension, the largest joint weight with an item that is passed over by then.
+    most: Vec<u32>,
     map: Vec<u32>,
     found: Found,
 }
@@ -141,7 +144,7 @@ struct Level {
 struct Found {
     items: Vec<u32>,
     supports: Vec<u64>,
-    /// Index of every one in the node above.
+    /// Index of every one in the node above; behind the extensions come the items passed over.
     from: Vec<u32>,
 }
 
@@ -152,7 +155,6 @@ struct Search<'a, S: Sink, const CLOSED: bool> {
     /// Ids of the prefix, or ranks where sets are closed.
     stack: Vec<u32>,
     set: Vec<u32>,
-    above: Above<'a>,
     levels: Vec<Level>,
     arena: Arena,
 }
@@ -164,14 +166,11 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
         } else {
             miner.data.required.clone()
         };
-        let data = miner.data;
-        let n = if CLOSED { data.n_items() } else { 0 };
         Self {
             miner,
             sink,
             stack,
             set: Vec::new(),
-            above: Above::new(&data.rows, n),
             levels: Vec::new(),
             arena: Arena::new(),
         }
@@ -230,23 +229,11 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
 
     #[inline(always)]
     fn push(&mut self, item: u32) {
-        if CLOSED {
-            self.above.set(item, true);
-            self.stack.push(item);
+        self.stack.push(if CLOSED {
+            item
         } else {
-            self.stack.push(self.miner.data.ids[item as usize]);
-        }
-    }
-
-    /// Takes everything beyond `depth` off the stack.
-    #[inline(always)]
-    fn cut(&mut self, depth: usize) {
-        if CLOSED {
-            for &item in &self.stack[depth..] {
-                self.above.set(item, false);
-            }
-        }
-        self.stack.truncate(depth);
+            self.miner.data.ids[item as usize]
+        });
     }
 
     /// Takes an extension; a perfect one goes to the stack where sets are closed.
@@ -279,7 +266,7 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
         self.push(item as u32);
         if !CLOSED && self.length() >= miner.most {
             self.emit(support, true);
-            self.cut(depth);
+            self.stack.truncate(depth);
             return;
         }
         let end = if CLOSED { counts.len() } else { item };
@@ -300,22 +287,29 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
                 self.add(found, other as u32, *count, other as u32, support);
             }
         }
-        let most = counts[..end].iter().skip(item + 1).max();
-        let most = most.copied().unwrap_or(0);
+        let extensions = found.items.len();
+        let mut bound: u64 = found.supports.iter().sum();
+        let mut most = 0;
+        for (other, &count) in counts[..end].iter().enumerate().skip(item + 1) {
+            most = most.max(count);
+            if count >= miner.min_support {
+                found.from.push(other as u32);
+                bound += count;
+            }
+        }
         counts[..end].fill(0);
         if most < support {
-            self.emit(support, found.items.is_empty() && most < miner.min_support);
-            if !found.items.is_empty() && self.length() < miner.most {
+            self.emit(support, extensions == 0 && most < miner.min_support);
+            if extensions > 0 && self.length() < miner.most {
                 for (local, &other) in (0..).zip(&found.from) {
                     map[other as usize] = local;
                 }
                 let (rows, deal) = (&mut level.rows, miner.deal);
                 let mut pairs = 0;
                 if let Some(spread) = &miner.spread {
-                    let bound = found.supports.iter().sum();
                     pairs = spread.project(item, weights, map, rows, (deal, bound));
                 } else if let Some(dealt) = &miner.pairs {
-                    pairs = dealt.project(item, weights, map, rows, deal);
+                    pairs = dealt.project(item, &miner.data.rows, map, rows, deal);
                 }
                 for &other in &found.from {
                     map[other as usize] = NONE;
@@ -323,7 +317,7 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
                 self.node(&level.found, &level.rows, pairs);
             }
         }
-        self.cut(depth);
+        self.stack.truncate(depth);
     }
 
     /// All sets that extend the stack, which holds `rows`.
@@ -337,12 +331,15 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
             return;
         }
         let free = found.items.len() as f64;
+        let passed = found.from.len() as f64 - free;
         let width = rows.len() as f64 / 64.0 + 1.0;
-        let tested = free * free * 0.5;
-        let bitsets = tested * width * 0.4 + free * width;
+        let tested = free * (free * 0.5 + passed);
+        let bitsets = tested * width * 0.4 + (free + passed) * width;
         let lists = tested * 0.7 + pairs as f64 * 3.0;
         if bitsets <= lists * self.miner.lists_cost || self.miner.data.total > u64::from(u32::MAX) {
-            let class = (self.arena).root(rows, &found.items, &found.supports, CLOSED);
+            let class = self
+                .arena
+                .root(rows, &found.items, &found.supports, found.from.len());
             if CLOSED {
                 self.grow_closed(&class);
             } else {
@@ -357,91 +354,62 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
 
     /// Two levels from one pass over the rows.
     fn pairs(&mut self, above: &Found, rows: &Rows, level: &mut Level) {
-        let n = above.items.len();
+        let (n, free) = (above.from.len(), above.items.len());
         let least = self.miner.min_support;
-        level.pairs.clear();
-        level.pairs.resize(n * (n - 1) / 2, 0);
-        for at in 0..rows.len() {
-            let row = rows.row(at);
-            let weight = rows.weight(at) as u32;
-            for (i, &high) in row.iter().enumerate().skip(1) {
-                let high = high as usize;
-                let base = high * (high - 1) / 2;
-                let counts = &mut level.pairs[base..base + high];
-                for &low in &row[..i] {
-                    counts[low as usize] += weight;
-                }
-            }
-        }
+        level.count(rows, n, free);
         level.map.clear();
         level.map.resize(n, NONE);
         let mut listed = false;
-        for pivot in 0..n {
+        for pivot in 0..free {
             if self.sink.step() {
                 return;
             }
             let support = above.supports[pivot];
+            let most = if CLOSED {
+                u64::from(level.most[pivot])
+            } else {
+                0
+            };
+            if most >= support {
+                continue;
+            }
             let depth = self.stack.len();
             self.push(above.items[pivot]);
             let found = &mut level.found;
             found.clear();
             if CLOSED || self.stack.len() < self.miner.most {
-                let base = pivot * pivot.saturating_sub(1) / 2;
-                for (other, &count) in level.pairs[base..base + pivot].iter().enumerate() {
+                for (other, &count) in level.pairs[line(pivot, free)].iter().enumerate() {
                     let count = u64::from(count);
                     if count >= least {
                         self.add(found, above.items[other], count, other as u32, support);
                     }
                 }
             }
-            if !listed && (CLOSED || found.items.len() > 1) {
-                rows.transpose(n, &mut level.starts, &mut level.lists);
-                listed = true;
-            }
-            let list = if listed {
-                &level.lists[level.starts[pivot]..level.starts[pivot + 1]]
-            } else {
-                &[]
-            };
-            let alone = found.items.is_empty();
-            let mut covered = false;
-            if CLOSED {
-                let told = list.iter().map(|&row| {
-                    let row = row as usize;
-                    (rows.origins[row], rows.weight(row))
-                });
-                let least = self.enough(support, alone);
-                covered = self.above.any(above.items[pivot], support, least, told);
-            }
-            if !covered && !self.sink.stopped() {
-                self.emit(support, alone);
-                if found.items.len() == 1 && !CLOSED {
-                    let (item, support) = (found.items[0], found.supports[0]);
-                    self.push(item);
-                    self.emit(support, true);
-                } else if !alone && self.length() < self.miner.most {
-                    for (local, &other) in (0..).zip(&found.from) {
-                        level.map[other as usize] = local;
-                    }
-                    let rules = (pivot as u32, self.miner.deal);
-                    let pairs = project(rows, list, &level.map, &mut level.rows, rules);
-                    for &other in &found.from {
-                        level.map[other as usize] = NONE;
-                    }
-                    self.node(&level.found, &level.rows, pairs);
+            self.emit(support, found.items.is_empty() && most < least);
+            if found.items.len() == 1 && !CLOSED {
+                let (item, support) = (found.items[0], found.supports[0]);
+                self.push(item);
+                self.emit(support, true);
+            } else if !found.items.is_empty() && self.length() < self.miner.most {
+                if CLOSED && most >= least {
+                    level.pass(pivot, n, free, least);
                 }
+                if !listed {
+                    rows.transpose(n, &mut level.starts, &mut level.lists);
+                    listed = true;
+                }
+                for (local, &other) in (0..).zip(&level.found.from) {
+                    level.map[other as usize] = local;
+                }
+                let list = &level.lists[level.starts[pivot]..level.starts[pivot + 1]];
+                let rules = (pivot as u32, self.miner.deal);
+                let pairs = project(rows, list, &level.map, &mut level.rows, rules);
+                for &other in &level.found.from {
+                    level.map[other as usize] = NONE;
+                }
+                self.node(&level.found, &level.rows, pairs);
             }
-            self.cut(depth);
-        }
-    }
-
-    /// What an item passed over must reach among the rows of a set for the set to be none of those
-    /// wanted.
-    fn enough(&self, support: u64, alone: bool) -> u64 {
-        if alone && self.miner.kind == Kind::Maximal {
-            self.miner.min_support
-        } else {
-            support
+            self.stack.truncate(depth);
         }
     }
 
@@ -474,46 +442,45 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
     /// Subtree of a class of bitsets: closed and maximal sets.
     fn grow_closed(&mut self, class: &Class) {
         let least = self.miner.min_support;
-        for member in class.start..class.end {
+        for member in class.start..class.passed {
             if self.sink.step() {
                 return;
             }
-            let (item, support) = (self.arena.items[member], self.arena.supports[member]);
-            // Perfect extensions lie below the pivot, so they need not be known yet.
-            let rows = self.arena.rows(class, member);
-            if self.above.any(item, support, support, rows) {
+            if self.arena.covered(class, member) {
                 continue;
             }
+            let support = self.arena.supports[member];
             let depth = self.stack.len();
-            self.push(item);
+            self.push(self.arena.items[member]);
             let child = self.arena.extend(class, member, least);
-            let rest = self.absorb(&child, support);
+            let mut rest = self.absorb(&child, support);
             let mut alone = rest.len() == 0;
             if alone && self.miner.kind == Kind::Maximal {
-                let rows = self.arena.rows(class, member);
-                alone = !self.above.any(item, support, least, rows);
+                alone = !self.arena.extendable(class, member, least);
             }
             self.emit(support, alone);
             if rest.len() > 0 && self.length() < self.miner.most {
+                self.arena.pass(class, member, &mut rest, least);
                 self.grow_closed(&rest);
             }
             self.arena.drop_class(&child, class);
-            self.cut(depth);
+            self.stack.truncate(depth);
         }
     }
 
     /// Moves perfect extensions of a class from the class to the stack.
     fn absorb(&mut self, class: &Class, support: u64) -> Class {
         let mut rest = *class;
-        rest.end = class.start;
-        for member in class.start..class.end {
+        rest.passed = class.start;
+        for member in class.start..class.passed {
             if self.arena.supports[member] == support {
                 self.push(self.arena.items[member]);
             } else {
-                self.arena.shift(class, member, rest.end);
-                rest.end += 1;
+                self.arena.shift(class, member, rest.passed);
+                rest.passed += 1;
             }
         }
+        rest.end = rest.passed;
         rest
     }
 }
@@ -524,4 +491,56 @@ impl Found {
         self.supports.clear();
         self.from.clear();
     }
+}
+
+impl Level {
+    /// Joint weights of the first `free` of `n` items with all, from one pass over the rows; the
+    /// larger item says the row of the table.
+    fn count(&mut self, rows: &Rows, n: usize, free: usize) {
+        self.pairs.clear();
+        self.pairs.resize(line(n, free).start, 0);
+        for at in 0..rows.len() {
+            let row = rows.row(at);
+            let weight = rows.weight(at) as u32;
+            for (i, &high) in row.iter().enumerate().skip(1) {
+                let high = high as usize;
+                let lows = if high < free {
+                    &row[..i]
+                } else {
+                    &row[..row.partition_point(|&low| (low as usize) < free)]
+                };
+                let counts = &mut self.pairs[line(high, free)];
+                for &low in lows {
+                    counts[low as usize] += weight;
+                }
+            }
+        }
+        self.most.clear();
+        self.most.resize(free, 0);
+        for high in 1..n {
+            for (most, &count) in self.most.iter_mut().zip(&self.pairs[line(high, free)]) {
+                *most = (*most).max(count);
+            }
+        }
+    }
+
+    /// Adds the items that are passed over by `pivot` and frequent with it.
+    fn pass(&mut self, pivot: usize, n: usize, free: usize, least: u64) {
+        for high in pivot + 1..n {
+            if u64::from(self.pairs[line(high, free)][pivot]) >= least {
+                self.found.from.push(high as u32);
+            }
+        }
+    }
+}
+
+/// Where the joint weights of item `high` with those before it stand, up to `free` of them.
+#[inline(always)]
+fn line(high: usize, free: usize) -> Range<usize> {
+    let start = if high <= free {
+        high * high.saturating_sub(1) / 2
+    } else {
+        free * free.saturating_sub(1) / 2 + (high - free) * free
+    };
+    start..start + high.min(free)
 }

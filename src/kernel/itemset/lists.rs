@@ -4,14 +4,14 @@ use super::buckets::Deal;
 use super::eclat::NONE;
 use super::prepare::Rows;
 
-/// Rows of a list, reduced to the items before `end` that `map` knows; those left with too few are
-/// left out. Returns the number of pairs.
+/// Rows of a list, reduced to what `map` knows; those with too few before the pivot are left out, and
+/// what comes behind it where whole rows are not asked for. Returns the number of pairs.
 pub(super) fn project(
     rows: &Rows,
     list: &[u32],
     map: &[u32],
     out: &mut Rows,
-    (end, deal): (u32, Deal),
+    (pivot, deal): (u32, Deal),
 ) -> u64 {
     out.clear();
     let mut pairs = 0;
@@ -21,7 +21,8 @@ pub(super) fn project(
         let mut at = start;
         // Written in any case and kept by moving on: no branch to mispredict.
         out.items.resize(start + items.len(), 0);
-        for &item in items.iter().take_while(|item| **item < end) {
+        let mut rest = items.iter();
+        for &item in rest.by_ref().take_while(|item| **item < pivot) {
             let local = map[item as usize];
             out.items[at] = local;
             at += usize::from(local != NONE);
@@ -31,14 +32,18 @@ pub(super) fn project(
             out.items.truncate(start);
             continue;
         }
+        if deal.whole {
+            for &item in rest {
+                let local = map[item as usize];
+                out.items[at] = local;
+                at += usize::from(local != NONE);
+            }
+        }
         out.items.truncate(at);
-        pairs += (own * (own - 1) / 2) as u64;
+        pairs += deal.pairs(own, at - start);
         out.offsets.push(at);
         if !rows.weights.is_empty() {
             out.weights.push(rows.weights[row as usize]);
-        }
-        if !rows.origins.is_empty() {
-            out.origins.push(rows.origins[row as usize]);
         }
     }
     pairs

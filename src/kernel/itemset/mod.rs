@@ -6,7 +6,6 @@
 //! item of rank r is in the set: every set comes after all of its subsets. Algorithm and number of
 //! threads change nothing of it.
 
-mod above;
 mod apriori;
 mod buckets;
 mod check;

@@ -79,7 +79,7 @@ impl Pairs {
     pub(super) fn project(
         &self,
         item: usize,
-        weights: &[u64],
+        rows: &Rows,
         map: &[u32],
         out: &mut Rows,
         deal: Deal,
@@ -87,7 +87,7 @@ impl Pairs {
         out.clear();
         let buckets = self.buckets.iter().flatten();
         buckets
-            .map(|bucket| bucket.project(item, weights, map, out, deal))
+            .map(|bucket| bucket.project(item, rows, map, out, deal))
             .sum()
     }
 }

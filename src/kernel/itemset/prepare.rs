@@ -28,8 +28,6 @@ pub(crate) struct Rows {
     pub(crate) items: Vec<u32>,
     /// Weight of every row; one where empty.
     pub(crate) weights: Vec<u64>,
-    /// For rows taken from others: where they come from, if that is asked for.
-    pub(crate) origins: Vec<u32>,
 }
 
 impl Rows {
@@ -56,16 +54,6 @@ impl Rows {
         self.offsets.push(0);
         self.items.clear();
         self.weights.clear();
-        self.origins.clear();
-    }
-
-    /// Says where the row just added comes from, and takes its weight from there.
-    #[inline(always)]
-    pub(super) fn push_told(&mut self, row: u32, weights: &[u64]) {
-        self.origins.push(row);
-        if !weights.is_empty() {
-            self.weights.push(weights[row as usize]);
-        }
     }
 
     /// The rows of all parts, one part after the other.

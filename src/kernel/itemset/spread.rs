@@ -75,7 +75,7 @@ impl Spread {
         }
     }
 
-    /// The rows of an item, reduced to what `map` knows of what comes before it; at most `bound` items.
+    /// The rows of an item, reduced to what `map` knows; at most `bound` items are left.
     /// Returns the number of pairs.
     pub(super) fn project(
         &self,
@@ -103,10 +103,18 @@ impl Spread {
                 to = first;
                 continue;
             }
-            pairs += (own * (own - 1) / 2) as u64;
+            if deal.whole {
+                let behind = row.iter().skip_while(|other| **other <= item as u32);
+                for &other in behind.take_while(|other| **other < MARK) {
+                    let local = map[other as usize];
+                    out.items[to] = local;
+                    to += usize::from(local != NONE);
+                }
+            }
+            pairs += deal.pairs(own, to - first);
             out.offsets.push(to);
-            if deal.told {
-                out.push_told(number(row), weights);
+            if !weights.is_empty() {
+                out.weights.push(weights[number(row) as usize]);
             }
         }
         out.items.truncate(to);

@@ -7,6 +7,8 @@
 //! diffsets are made for: work in proportion to the support. Weighted rows are spread over sections
 //! of words, one per binary digit of the weight; the digit is the section's shift.
 
+use std::ops::Range;
+
 use super::prepare::Rows;
 use crate::numeric::simd::{Arch, NullaryFnOnce};
 
@@ -15,33 +17,31 @@ use crate::numeric::simd::{Arch, NullaryFnOnce};
 pub(crate) struct Class {
     /// First member.
     pub(crate) start: usize,
+    /// One past the last extension; behind it come the items passed over, without a support.
+    pub(crate) passed: usize,
     /// One past the last member.
     pub(crate) end: usize,
     words: usize,
     width: usize,
     shifts: usize,
-    origins: usize,
 }
 
 impl Class {
+    /// Number of extensions.
     pub(crate) fn len(&self) -> usize {
-        self.end - self.start
+        self.passed - self.start
     }
 }
 
 /// Classes stacked depth first; nothing is allocated per set.
 #[derive(Debug)]
 pub(crate) struct Arena {
-    /// Item of every member.
+    /// Item of every extension.
     pub(crate) items: Vec<u32>,
-    /// Support of every member.
+    /// Support of every extension.
     pub(crate) supports: Vec<u64>,
     words: Vec<u64>,
     shifts: Vec<u8>,
-    /// Word of the first class that each word comes from.
-    origins: Vec<u32>,
-    /// Where the row behind every bit of the first class comes from; empty when nobody asks.
-    bits: Vec<u32>,
     kept: Vec<u32>,
     arch: Arch,
 }
@@ -56,31 +56,28 @@ impl Arena {
             supports: Vec::new(),
             words: Vec::new(),
             shifts: Vec::new(),
-            origins: Vec::new(),
-            bits: Vec::new(),
             kept: Vec::new(),
             arch: Arch::new(),
         }
     }
 
-    /// Builds the first class from rows of local items. Members are the items that come with a
-    /// support. With `track` rows can be asked for.
+    /// Builds the first class from rows of `members` local items. Extensions are those that come with
+    /// a support, the others were passed over.
     pub(crate) fn root(
         &mut self,
         rows: &Rows,
         items: &[u32],
         supports: &[u64],
-        track: bool,
+        members: usize,
     ) -> Class {
         self.items.clear();
         self.supports.clear();
         self.words.clear();
         self.shifts.clear();
-        self.origins.clear();
-        self.bits.clear();
         self.items.extend_from_slice(items);
         self.supports.extend_from_slice(supports);
-        let members = items.len();
+        self.items.resize(members, 0);
+        self.supports.resize(members, 0);
         let width;
         if rows.weights.is_empty() {
             width = rows.len().div_ceil(64);
@@ -90,9 +87,6 @@ impl Arena {
                 for &item in rows.row(row) {
                     self.words[item as usize * width + word] |= bit;
                 }
-            }
-            if track {
-                self.bits.extend_from_slice(&rows.origins);
             }
         } else {
             // Bits needed for every binary digit of the weights.
@@ -113,17 +107,11 @@ impl Arena {
             }
             width = words;
             self.words.resize(members * width, 0);
-            if track {
-                self.bits.resize(width * 64, 0);
-            }
             for (row, &weight) in rows.weights.iter().enumerate() {
                 let mut rest = weight;
                 while rest != 0 {
                     let slot = &mut next[rest.trailing_zeros() as usize];
                     let (word, bit) = (*slot / 64, 1u64 << (*slot % 64));
-                    if track {
-                        self.bits[*slot] = rows.origins[row];
-                    }
                     *slot += 1;
                     rest &= rest - 1;
                     for &item in rows.row(row) {
@@ -132,49 +120,54 @@ impl Arena {
                 }
             }
         }
-        if track {
-            self.origins.extend(0..width as u32);
-        }
         Class {
             start: 0,
+            passed: items.len(),
             end: members,
             words: 0,
             width,
             shifts: 0,
-            origins: 0,
         }
     }
 
-    /// Where a member's rows come from, with their weights; a weight comes in its binary digits.
-    pub(crate) fn rows(
-        &self,
-        class: &Class,
-        member: usize,
-    ) -> impl Iterator<Item = (u32, u64)> + '_ {
+    /// Words of a member.
+    fn member(&self, class: &Class, member: usize) -> &[u64] {
         let at = class.words + (member - class.start) * class.width;
-        let words = &self.words[at..at + class.width];
-        let origins = &self.origins[class.origins..class.origins + class.width];
-        let mut shifts = self.shifts.get(class.shifts..).unwrap_or_default().iter();
-        let words = words.iter().zip(origins);
-        words.flat_map(move |(&word, &origin)| {
-            let weight = 1 << shifts.next().map_or(0, |shift| shift & 63);
-            let bits = &self.bits[origin as usize * 64..];
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                let bit = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
-                rest &= rest - 1;
-                Some((bits[bit], weight))
-            })
+        &self.words[at..at + class.width]
+    }
+
+    /// Words of the members passed over by then, all in a row.
+    fn behind(&self, class: &Class, member: usize) -> &[u64] {
+        let at = class.words + (member + 1 - class.start) * class.width;
+        &self.words[at..class.words + (class.end - class.start) * class.width]
+    }
+
+    /// Whether an item passed over holds all rows of a member.
+    pub(crate) fn covered(&self, class: &Class, member: usize) -> bool {
+        let own = self.member(class, member);
+        let behind = self.behind(class, member);
+        match own {
+            [own] => behind.iter().any(|other| own & !other == 0),
+            _ => behind
+                .chunks_exact(class.width.max(1))
+                .any(|other| own.iter().zip(other).all(|(own, other)| own & !other == 0)),
+        }
+    }
+
+    /// Whether an item passed over holds rows of a member that weigh `least`.
+    pub(crate) fn extendable(&self, class: &Class, member: usize, least: u64) -> bool {
+        self.arch.dispatch(Extendable {
+            own: self.member(class, member),
+            behind: self.behind(class, member),
+            shifts: self.shifts.get(class.shifts..).unwrap_or_default(),
+            least,
         })
     }
 
     /// Appends the class of `prefix + member pivot`: the members before the pivot that reach
     /// `min_support` with it.
     pub(crate) fn extend(&mut self, class: &Class, pivot: usize, min_support: u64) -> Class {
-        let members = class.start..pivot;
         let pivot_words = class.words + (pivot - class.start) * class.width;
-        let end = self.items.len();
-        let words_end = self.words.len();
         let shifts_end = self.shifts.len();
         let weighted = !self.shifts.is_empty();
         self.kept.clear();
@@ -191,7 +184,6 @@ impl Arena {
         }
         let mut width = class.width;
         let mut shifts = class.shifts;
-        let mut origins = class.origins;
         if !self.kept.is_empty() {
             width = self.kept.len();
             if weighted {
@@ -201,28 +193,61 @@ impl Arena {
                 }
             }
         }
-        if !self.kept.is_empty() && !self.bits.is_empty() {
-            origins = self.origins.len();
-            for &at in &self.kept {
-                self.origins.push(self.origins[class.origins + at as usize]);
-            }
-        }
+        let mut child = Class {
+            start: self.items.len(),
+            passed: self.items.len(),
+            end: self.items.len(),
+            words: self.words.len(),
+            width,
+            shifts,
+        };
+        self.intersect(class, pivot, class.start..pivot, &mut child, min_support);
+        child.passed = child.end;
+        child
+    }
+
+    /// Adds to the class of `prefix + member pivot`, the last one made, the items passed over that
+    /// reach `min_support` with it.
+    pub(crate) fn pass(
+        &mut self,
+        class: &Class,
+        pivot: usize,
+        child: &mut Class,
+        min_support: u64,
+    ) {
+        self.items.truncate(child.end);
+        self.supports.truncate(child.end);
+        let words = child.words + (child.end - child.start) * child.width;
+        self.words.truncate(words);
+        self.intersect(class, pivot, pivot + 1..class.end, child, min_support);
+    }
+
+    /// Appends to `child` the members that reach `min_support` with the pivot.
+    fn intersect(
+        &mut self,
+        class: &Class,
+        pivot: usize,
+        members: Range<usize>,
+        child: &mut Class,
+        min_support: u64,
+    ) {
+        let (end, words_end) = (self.items.len(), self.words.len());
         let most = members.len();
+        let place = |member: usize| class.words + (member - class.start) * class.width;
         self.items.resize(end + most, 0);
         self.supports.resize(end + most, 0);
-        self.words.resize(words_end + (most + 1) * width, 0);
-        let arch = self.arch;
+        self.words.resize(words_end + (most + 1) * child.width, 0);
         let (old_items, new_items) = self.items.split_at_mut(end);
         let (old_words, new_words) = self.words.split_at_mut(words_end);
-        let found = arch.dispatch(Extend {
-            items: &old_items[members],
-            words: &old_words[class.words..class.words + most * class.width],
-            pivot: &old_words[pivot_words..pivot_words + class.width],
+        let found = self.arch.dispatch(Extend {
+            items: &old_items[members.clone()],
+            words: &old_words[place(members.start)..place(members.end)],
+            pivot: &old_words[place(pivot)..place(pivot + 1)],
             kept: &self.kept,
-            shifts: if weighted {
-                &self.shifts[shifts..shifts + width]
-            } else {
+            shifts: if self.shifts.is_empty() {
                 &[]
+            } else {
+                &self.shifts[child.shifts..child.shifts + child.width]
             },
             min_support,
             out_items: new_items,
@@ -231,15 +256,8 @@ impl Arena {
         });
         self.items.truncate(end + found);
         self.supports.truncate(end + found);
-        self.words.truncate(words_end + found * width);
-        Class {
-            start: end,
-            end: end + found,
-            words: words_end,
-            width,
-            shifts,
-            origins,
-        }
+        self.words.truncate(words_end + found * child.width);
+        child.end = end + found;
     }
 
     /// Moves a member to an earlier place of its class.
@@ -260,9 +278,6 @@ impl Arena {
         self.words.truncate(child.words);
         if child.shifts != parent.shifts {
             self.shifts.truncate(child.shifts);
-        }
-        if child.origins != parent.origins {
-            self.origins.truncate(child.origins);
         }
     }
 }
@@ -378,5 +393,42 @@ impl Extend<'_> {
             }
         }
         found
+    }
+}
+
+/// The search for a member that holds enough rows of another.
+struct Extendable<'a> {
+    own: &'a [u64],
+    behind: &'a [u64],
+    shifts: &'a [u8],
+    least: u64,
+}
+
+impl NullaryFnOnce for Extendable<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn call(self) -> bool {
+        let (own, shifts) = (self.own, self.shifts);
+        let joint = |other: &[u64]| -> u64 {
+            let words = own
+                .iter()
+                .zip(other)
+                .map(|(a, b)| u64::from((a & b).count_ones()));
+            if shifts.is_empty() {
+                words.sum()
+            } else {
+                words
+                    .zip(shifts)
+                    .map(|(count, shift)| count << (shift & 63))
+                    .sum()
+            }
+        };
+        let mut others = self.behind.chunks_exact(own.len().max(1));
+        if let ([own], true) = (own, shifts.is_empty()) {
+            let joint = |other: &u64| u64::from((own & other).count_ones());
+            return self.behind.iter().any(|other| joint(other) >= self.least);
+        }
+        others.any(|other| joint(other) >= self.least)
     }
 }
