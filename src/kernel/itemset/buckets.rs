@@ -1,5 +1,5 @@
-//! Rows dealt out by pivot in one pass: for every item, what comes before it in its rows and is
-//! frequent together with it.
+//! Rows dealt out by pivot in one pass: for every item, what comes before it in its rows, or around
+//! it, and is frequent together with it.
 //!
 //! The weights of all pairs say how much room every item needs. Where rows are read in order, nothing
 //! is looked up twice; item by item they would be come back to as often as they have items.
@@ -24,40 +24,78 @@ pub(super) struct Bucket {
     ends: Vec<usize>,
 }
 
-/// Pairs that are frequent, as bits by the larger item.
+/// Pairs that are frequent, as bits by the larger item or by both.
 #[derive(Debug)]
 pub(super) struct Frequent {
     words: Vec<u64>,
     width: usize,
+    whole: bool,
 }
 
 impl Frequent {
-    pub(super) fn new(counts: &[u32], n: usize, least: u64) -> Self {
+    pub(super) fn new(counts: &[u32], n: usize, least: u64, whole: bool) -> Self {
         let width = n.div_ceil(64);
+        let least = u32::try_from(least).unwrap_or(u32::MAX);
         let mut words = vec![0_u64; n * width];
         for large in 1..n {
-            let own = &mut words[large * width..(large + 1) * width];
-            for (small, &count) in counts[at(large, 0)..at(large, large)].iter().enumerate() {
-                own[small / 64] |= u64::from(u64::from(count) >= least) << (small % 64);
+            let counts = &counts[at(large, 0)..at(large, large)];
+            for (part, counts) in counts.chunks(64).enumerate() {
+                let mut word = 0;
+                for (bit, &count) in counts.iter().enumerate() {
+                    word |= u64::from(count >= least) << bit;
+                }
+                words[large * width + part] = word;
             }
         }
-        Self { words, width }
-    }
-
-    fn row(&self, large: usize) -> &[u64] {
-        &self.words[large * self.width..(large + 1) * self.width]
-    }
-
-    /// Sum of the counts of frequent pairs, by larger item.
-    pub(super) fn sums(&self, counts: &[u32]) -> Vec<u64> {
-        let sum = |large: usize| {
-            let (words, first) = (self.row(large), at(large.max(1), 0));
-            let own = counts[first..].iter().take(large).enumerate();
-            let bit = |small: usize| words[small / 64] >> (small % 64) & 1;
-            own.map(|(small, &count)| u64::from(count) * bit(small))
-                .sum()
+        let mut frequent = Self {
+            words,
+            width,
+            whole,
         };
-        (0..self.words.len() / self.width).map(sum).collect()
+        if whole {
+            for large in 1..n {
+                for small in frequent.before(large) {
+                    frequent.words[small * width + large / 64] |= 1 << (large % 64);
+                }
+            }
+        }
+        frequent
+    }
+
+    fn row(&self, item: usize) -> &[u64] {
+        &self.words[item * self.width..(item + 1) * self.width]
+    }
+
+    /// The items before one that are frequent with it.
+    fn before(&self, large: usize) -> Vec<usize> {
+        let mut found = Vec::new();
+        for (part, &word) in self.row(large)[..=large / 64].iter().enumerate() {
+            let mut rest = word;
+            while rest != 0 {
+                let small = part * 64 + rest.trailing_zeros() as usize;
+                if small < large {
+                    found.push(small);
+                }
+                rest &= rest - 1;
+            }
+        }
+        found
+    }
+
+    /// Sum of the counts of frequent pairs, by larger item or by both.
+    pub(super) fn sums(&self, counts: &[u32]) -> Vec<u64> {
+        let n = self.words.len() / self.width;
+        let mut sums = vec![0; n];
+        for large in 1..n {
+            for small in self.before(large) {
+                let count = u64::from(counts[at(large, small)]);
+                sums[large] += count;
+                if self.whole {
+                    sums[small] += count;
+                }
+            }
+        }
+        sums
     }
 }
 
@@ -66,7 +104,7 @@ impl Frequent {
 pub(super) struct Deal {
     /// Fewest items before a pivot for which its row is kept.
     pub(super) least: usize,
-    /// Whether rows are told.
+    /// Whether numbers of rows are told, which lead to their weights.
     pub(super) told: bool,
     /// Whether what comes behind the pivot is taken along.
     pub(super) whole: bool,
@@ -120,10 +158,17 @@ impl Bucket {
                     stream[to] = small as u16;
                     to += (words[small as usize / 64] >> (small % 64)) as usize & 1;
                 }
-                if to - first >= deal.least {
-                    stream[to - 1] |= END;
-                    ends[large] = to;
+                if to - first < deal.least {
+                    continue;
                 }
+                if deal.whole {
+                    for &other in &items[place + 1..] {
+                        stream[to] = other as u16;
+                        to += (words[other as usize / 64] >> (other % 64)) as usize & 1;
+                    }
+                }
+                stream[to - 1] |= END;
+                ends[large] = to;
             }
         }
         Self {
@@ -133,12 +178,13 @@ impl Bucket {
         }
     }
 
-    /// Adds the rows of an item, as far as `map` knows their items. Returns the number of pairs.
+    /// Adds the rows of an item, as far as `map` knows their items, the first `free` of them
+    /// extensions. Returns the number of pairs.
     pub(super) fn project(
         &self,
         item: usize,
-        rows: &Rows,
-        map: &[u32],
+        weights: &[u64],
+        (map, free): (&[u32], u32),
         out: &mut Rows,
         deal: Deal,
     ) -> u64 {
@@ -154,38 +200,24 @@ impl Bucket {
             } else {
                 0
             };
-            let first = to;
+            let (first, mut own) = (to, 0);
             for &code in rest.by_ref() {
                 let local = map[usize::from(code & !END)];
                 out.items[to] = local;
                 to += usize::from(local != NONE);
+                own += usize::from(local < free);
                 if code >= END {
                     break;
                 }
             }
-            let own = to - first;
             if own < deal.least {
                 to = first;
                 continue;
             }
-            if deal.whole {
-                let row = rows.row(row as usize);
-                let behind = row.iter().rev().take_while(|other| **other > item as u32);
-                let behind = &row[row.len() - behind.count()..];
-                // What is still to come fits as well: it was given room at the start.
-                if out.items.len() < to + rest.len() + behind.len() {
-                    out.items.resize(to + rest.len() + behind.len(), 0);
-                }
-                for &other in behind {
-                    let local = map[other as usize];
-                    out.items[to] = local;
-                    to += usize::from(local != NONE);
-                }
-            }
             pairs += deal.pairs(own, to - first);
             out.offsets.push(to);
-            if !rows.weights.is_empty() {
-                out.weights.push(rows.weights[row as usize]);
+            if deal.told {
+                out.weights.push(weights[row as usize]);
             }
         }
         out.items.truncate(to);

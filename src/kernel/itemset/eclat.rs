@@ -59,7 +59,7 @@ impl<'a> Eclat<'a> {
         let closed = kind != Kind::Frequent;
         let deal = Deal {
             least: if closed { 1 } else { 2 },
-            told: closed || !data.rows.weights.is_empty(),
+            told: !data.rows.weights.is_empty(),
             whole: closed,
         };
         let pairs = Pairs::new(data, min_support, deal);
@@ -309,7 +309,7 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
                 if let Some(spread) = &miner.spread {
                     pairs = spread.project(item, weights, map, rows, (deal, bound));
                 } else if let Some(dealt) = &miner.pairs {
-                    pairs = dealt.project(item, &miner.data.rows, map, rows, deal);
+                    pairs = dealt.project(item, weights, (map, extensions as u32), rows, deal);
                 }
                 for &other in &found.from {
                     map[other as usize] = NONE;

@@ -51,7 +51,7 @@ impl Pairs {
             pairs
         });
         let total = (parts > 1).then(|| sum(&counted));
-        let frequent = Frequent::new(total.as_ref().unwrap_or(&counted[0]), n, least);
+        let frequent = Frequent::new(total.as_ref().unwrap_or(&counted[0]), n, least, deal.whole);
         let sizes: Vec<Vec<u64>> = counted.iter().map(|own| frequent.sums(own)).collect();
         let most = rows.items.len().saturating_mul(MOST_DEALT);
         let buckets = (sizes.iter().flatten().sum::<u64>() <= most as u64).then(|| {
@@ -79,15 +79,15 @@ impl Pairs {
     pub(super) fn project(
         &self,
         item: usize,
-        rows: &Rows,
-        map: &[u32],
+        weights: &[u64],
+        map: (&[u32], u32),
         out: &mut Rows,
         deal: Deal,
     ) -> u64 {
         out.clear();
         let buckets = self.buckets.iter().flatten();
         buckets
-            .map(|bucket| bucket.project(item, rows, map, out, deal))
+            .map(|bucket| bucket.project(item, weights, map, out, deal))
             .sum()
     }
 }

@@ -33,7 +33,8 @@ impl Class {
     }
 }
 
-/// Classes stacked depth first; nothing is allocated per set.
+/// Classes stacked depth first; nothing is allocated per set, and nothing is cleared: what is behind
+/// the last class is left over.
 #[derive(Debug)]
 pub(crate) struct Arena {
     /// Item of every extension.
@@ -70,18 +71,15 @@ impl Arena {
         supports: &[u64],
         members: usize,
     ) -> Class {
-        self.items.clear();
-        self.supports.clear();
-        self.words.clear();
         self.shifts.clear();
-        self.items.extend_from_slice(items);
-        self.supports.extend_from_slice(supports);
-        self.items.resize(members, 0);
-        self.supports.resize(members, 0);
+        self.room(members, 0);
+        self.items[..items.len()].copy_from_slice(items);
+        self.supports[..items.len()].copy_from_slice(supports);
         let width;
         if rows.weights.is_empty() {
             width = rows.len().div_ceil(64);
-            self.words.resize(members * width, 0);
+            self.room(members, members * width);
+            self.words[..members * width].fill(0);
             for row in 0..rows.len() {
                 let (word, bit) = (row / 64, 1u64 << (row % 64));
                 for &item in rows.row(row) {
@@ -106,7 +104,8 @@ impl Arena {
                 self.shifts.resize(words, digit as u8);
             }
             width = words;
-            self.words.resize(members * width, 0);
+            self.room(members, members * width);
+            self.words[..members * width].fill(0);
             for (row, &weight) in rows.weights.iter().enumerate() {
                 let mut rest = weight;
                 while rest != 0 {
@@ -127,6 +126,18 @@ impl Arena {
             words: 0,
             width,
             shifts: 0,
+        }
+    }
+
+    /// Sees to it that so many members and words fit.
+    #[inline(always)]
+    fn room(&mut self, members: usize, words: usize) {
+        if self.items.len() < members {
+            self.items.resize(members, 0);
+            self.supports.resize(members, 0);
+        }
+        if self.words.len() < words {
+            self.words.resize(words, 0);
         }
     }
 
@@ -194,10 +205,10 @@ impl Arena {
             }
         }
         let mut child = Class {
-            start: self.items.len(),
-            passed: self.items.len(),
-            end: self.items.len(),
-            words: self.words.len(),
+            start: class.end,
+            passed: class.end,
+            end: class.end,
+            words: class.words + (class.end - class.start) * class.width,
             width,
             shifts,
         };
@@ -215,10 +226,6 @@ impl Arena {
         child: &mut Class,
         min_support: u64,
     ) {
-        self.items.truncate(child.end);
-        self.supports.truncate(child.end);
-        let words = child.words + (child.end - child.start) * child.width;
-        self.words.truncate(words);
         self.intersect(class, pivot, pivot + 1..class.end, child, min_support);
     }
 
@@ -231,12 +238,11 @@ impl Arena {
         child: &mut Class,
         min_support: u64,
     ) {
-        let (end, words_end) = (self.items.len(), self.words.len());
+        let end = child.end;
+        let words_end = child.words + (end - child.start) * child.width;
         let most = members.len();
         let place = |member: usize| class.words + (member - class.start) * class.width;
-        self.items.resize(end + most, 0);
-        self.supports.resize(end + most, 0);
-        self.words.resize(words_end + (most + 1) * child.width, 0);
+        self.room(end + most, words_end + (most + 1) * child.width);
         let (old_items, new_items) = self.items.split_at_mut(end);
         let (old_words, new_words) = self.words.split_at_mut(words_end);
         let found = self.arch.dispatch(Extend {
@@ -254,9 +260,6 @@ impl Arena {
             out_supports: &mut self.supports[end..],
             out_words: new_words,
         });
-        self.items.truncate(end + found);
-        self.supports.truncate(end + found);
-        self.words.truncate(words_end + found * child.width);
         child.end = end + found;
     }
 
@@ -273,9 +276,6 @@ impl Arena {
 
     /// Forgets everything from a class on.
     pub(crate) fn drop_class(&mut self, child: &Class, parent: &Class) {
-        self.items.truncate(child.start);
-        self.supports.truncate(child.start);
-        self.words.truncate(child.words);
         if child.shifts != parent.shifts {
             self.shifts.truncate(child.shifts);
         }
