@@ -8,6 +8,8 @@ use crate::numeric::parallel;
 pub(super) const MOST_PAIRED: usize = 2_000;
 /// Pairs dealt out at most, to every item of the rows: as many bytes as lists of rows take.
 const MOST_DEALT: usize = 6;
+/// Pairs that are dealt out as long as they are no more than double that.
+const FEW: usize = 1 << 24;
 
 /// Place of a pair, the smaller item second.
 #[inline(always)]
@@ -54,6 +56,7 @@ impl Pairs {
         let frequent = Frequent::new(total.as_ref().unwrap_or(&counted[0]), n, least, deal.whole);
         let sizes: Vec<Vec<u64>> = counted.iter().map(|own| frequent.sums(own)).collect();
         let most = rows.items.len().saturating_mul(MOST_DEALT);
+        let most = most.max(most.saturating_mul(2).min(FEW));
         let buckets = (sizes.iter().flatten().sum::<u64>() <= most as u64).then(|| {
             parallel::map_tasks(parts, |part| {
                 Bucket::fill(data, range(part), &sizes[part], &frequent, deal)

@@ -24,6 +24,8 @@ pub(crate) struct Class {
     words: usize,
     width: usize,
     shifts: usize,
+    /// Width and shifts before bits were dropped: words of the class above.
+    raw: (usize, usize),
 }
 
 impl Class {
@@ -44,11 +46,16 @@ pub(crate) struct Arena {
     words: Vec<u64>,
     shifts: Vec<u8>,
     kept: Vec<u32>,
+    /// Bit that each row of the last pivot goes to, where its class is packed.
+    places: Vec<u32>,
+    spare: Vec<u64>,
     arch: Arch,
 }
 
 /// Widest class whose zero words are not worth dropping.
 const NARROW: usize = 3;
+/// Fewest extensions that are worth packing.
+const MANY: usize = 16;
 
 impl Arena {
     pub(crate) fn new() -> Self {
@@ -58,6 +65,8 @@ impl Arena {
             words: Vec::new(),
             shifts: Vec::new(),
             kept: Vec::new(),
+            places: Vec::new(),
+            spare: Vec::new(),
             arch: Arch::new(),
         }
     }
@@ -126,6 +135,7 @@ impl Arena {
             words: 0,
             width,
             shifts: 0,
+            raw: (width, 0),
         }
     }
 
@@ -211,9 +221,13 @@ impl Arena {
             words: class.words + (class.end - class.start) * class.width,
             width,
             shifts,
+            raw: (width, shifts),
         };
         self.intersect(class, pivot, class.start..pivot, &mut child, min_support);
         child.passed = child.end;
+        if width > NARROW && child.len() >= MANY {
+            self.pack(class, pivot, &mut child);
+        }
         child
     }
 
@@ -226,7 +240,73 @@ impl Arena {
         child: &mut Class,
         min_support: u64,
     ) {
+        let first = child.end;
         self.intersect(class, pivot, pivot + 1..class.end, child, min_support);
+        if child.width != child.raw.0 {
+            self.repack(child, first);
+        }
+    }
+
+    /// Drops the bits in which the pivot has no row, if that halves the words of the class.
+    fn pack(&mut self, class: &Class, pivot: usize, child: &mut Class) {
+        let from = class.words + (pivot - class.start) * class.width;
+        let weighted = !self.shifts.is_empty();
+        self.places.clear();
+        self.places.resize(child.raw.0 * 64, 0);
+        let first = self.shifts.len();
+        let (mut next, mut last) = (0_u32, 0);
+        for at in 0..child.raw.0 {
+            let word = self.kept.get(at).map_or(at, |&at| at as usize);
+            if weighted {
+                // Digits of weights do not share a word.
+                let shift = self.shifts[child.raw.1 + at];
+                if shift != last {
+                    next = next.next_multiple_of(64);
+                    last = shift;
+                }
+                let words = (next + self.words[from + word].count_ones()).div_ceil(64);
+                self.shifts.resize(first + words as usize, shift);
+            }
+            let mut rest = self.words[from + word];
+            while rest != 0 {
+                self.places[at * 64 + rest.trailing_zeros() as usize] = next;
+                next += 1;
+                rest &= rest - 1;
+            }
+        }
+        let width = next.div_ceil(64) as usize;
+        if width * 2 > child.raw.0 {
+            self.shifts.truncate(first);
+            return;
+        }
+        child.width = width;
+        if weighted {
+            child.shifts = first;
+        }
+        self.repack(child, child.start);
+    }
+
+    /// Moves the bits of members from `first` on to their places.
+    fn repack(&mut self, child: &Class, first: usize) {
+        let start = child.words + (first - child.start) * child.width;
+        for member in 0..child.end - first {
+            let from = start + member * child.raw.0;
+            self.spare.clear();
+            self.spare
+                .extend_from_slice(&self.words[from..from + child.raw.0]);
+            // What is written lies before what is still to be read.
+            let to = start + member * child.width;
+            let own = &mut self.words[to..to + child.width];
+            own.fill(0);
+            for (&word, places) in self.spare.iter().zip(self.places.as_chunks::<64>().0) {
+                let mut rest = word;
+                while rest != 0 {
+                    let place = places[rest.trailing_zeros() as usize] as usize;
+                    own[place / 64] |= 1 << (place % 64);
+                    rest &= rest - 1;
+                }
+            }
+        }
     }
 
     /// Appends to `child` the members that reach `min_support` with the pivot.
@@ -242,7 +322,7 @@ impl Arena {
         let words_end = child.words + (end - child.start) * child.width;
         let most = members.len();
         let place = |member: usize| class.words + (member - class.start) * class.width;
-        self.room(end + most, words_end + (most + 1) * child.width);
+        self.room(end + most, words_end + (most + 1) * child.raw.0);
         let (old_items, new_items) = self.items.split_at_mut(end);
         let (old_words, new_words) = self.words.split_at_mut(words_end);
         let found = self.arch.dispatch(Extend {
@@ -253,7 +333,7 @@ impl Arena {
             shifts: if self.shifts.is_empty() {
                 &[]
             } else {
-                &self.shifts[child.shifts..child.shifts + child.width]
+                &self.shifts[child.raw.1..child.raw.1 + child.raw.0]
             },
             min_support,
             out_items: new_items,
@@ -276,7 +356,9 @@ impl Arena {
 
     /// Forgets everything from a class on.
     pub(crate) fn drop_class(&mut self, child: &Class, parent: &Class) {
-        if child.shifts != parent.shifts {
+        if child.raw.1 != parent.shifts {
+            self.shifts.truncate(child.raw.1);
+        } else if child.shifts != parent.shifts {
             self.shifts.truncate(child.shifts);
         }
     }
