@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::gather::{Gather, tidy};
 use crate::error::{ErrorKind, Result};
 
 /// Rows sorted by the unit they belong to.
@@ -131,7 +132,8 @@ impl Items {
             }
             unknown.push(column.unknown);
         }
-        let (starts, members) = sorted(&counts, members);
+        let mut starts = counts;
+        tidy(&mut starts, &mut members);
         Self {
             names,
             above,
@@ -208,10 +210,11 @@ impl Items {
         for (name, first) in &known {
             places[*first as usize] = number(name);
         }
-        for pair in &mut has {
-            pair.1 = places[pair.1 as usize];
+        let mut own = Gather::default();
+        for (unit, item) in has {
+            own.push(unit as usize, places[item as usize]);
         }
-        Ok(Self::of_codes(n_units, has, names, above))
+        Ok(Self::of_codes(n_units, own, names, above))
     }
 
     /// Baskets from pairs (unit, position of a name), in any order; repeated pairs count once. Items are
@@ -239,7 +242,7 @@ impl Items {
         names: &[String],
         hierarchy: &crate::design::Hierarchy,
     ) -> Result<Self> {
-        let mut has = Vec::new();
+        let mut has = Gather::default();
         for (at, (unit, item)) in pairs.into_iter().enumerate() {
             if unit >= n_units || u32::try_from(unit).is_err() || item as usize >= names.len() {
                 return Err(ErrorKind::OutOfRange {
@@ -250,7 +253,7 @@ impl Items {
                 }
                 .into());
             }
-            has.push((unit as u32, item));
+            has.push(unit, item);
         }
         let mut known: BTreeMap<&str, u32> = BTreeMap::new();
         for (item, name) in names.iter().enumerate() {
@@ -281,28 +284,31 @@ impl Items {
     }
 
     /// Items that no feature stands behind.
-    fn of_codes(
-        n_units: usize,
-        mut has: Vec<(u32, u32)>,
-        names: Vec<String>,
-        above: Vec<Vec<u32>>,
-    ) -> Self {
-        if !has.is_sorted() {
-            has.sort_unstable();
+    fn of_codes(n_units: usize, has: Gather, names: Vec<String>, above: Vec<Vec<u32>>) -> Self {
+        let (mut starts, mut members) = has.end(n_units);
+        let single = starts.windows(2).all(|ends| ends[1] - ends[0] < 2);
+        if above.iter().any(|above| !above.is_empty()) {
+            let own = std::mem::take(&mut members);
+            let mut from = 0;
+            for start in starts.iter_mut().skip(1) {
+                for item in &own[from..*start] {
+                    members.push(*item);
+                    members.extend_from_slice(&above[*item as usize]);
+                }
+                from = std::mem::replace(start, members.len());
+            }
+            tidy(&mut starts, &mut members);
         }
-        has.dedup();
-        let column = Feature {
-            has,
-            unknown: Vec::new(),
-        };
-        let features = vec![None; names.len()];
-        Self::new(
+        Self {
+            features: vec![None; names.len()],
             names,
             above,
-            features,
-            Sorted::new(n_units, None),
-            vec![column],
-        )
+            unknown: vec![Vec::new()],
+            single: vec![single],
+            starts,
+            members,
+            first_rows: Sorted::new(n_units, None).firsts,
+        }
     }
 
     /// Number of units: patients, or rows.
@@ -461,26 +467,4 @@ impl Items {
         let feature = self.features[item as usize];
         feature.map_or(&[], |feature| &self.unknown[feature as usize])
     }
-}
-
-/// Sorts every basket and takes out repeated items.
-fn sorted(starts: &[usize], members: Vec<u32>) -> (Vec<usize>, Vec<u32>) {
-    let mut out = Vec::with_capacity(members.len());
-    let mut ends = vec![0];
-    let mut basket = Vec::new();
-    for range in starts.windows(2) {
-        let own = &members[range[0]..range[1]];
-        if own.windows(2).all(|pair| pair[0] < pair[1]) {
-            out.extend_from_slice(own);
-            ends.push(out.len());
-            continue;
-        }
-        basket.clear();
-        basket.extend_from_slice(own);
-        basket.sort_unstable();
-        basket.dedup();
-        out.extend_from_slice(&basket);
-        ends.push(out.len());
-    }
-    (ends, out)
 }

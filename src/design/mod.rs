@@ -9,6 +9,7 @@ pub(crate) mod bundle;
 pub(crate) mod edges;
 pub(crate) mod encode;
 pub(crate) mod fills;
+mod gather;
 pub(crate) mod held;
 pub mod hierarchy;
 pub mod histories;

@@ -19,6 +19,7 @@ mod lists;
 mod pairs;
 pub(crate) mod prefix_span;
 pub(crate) mod prepare;
+mod recode;
 pub(crate) mod sequence_data;
 pub(crate) mod sequence_patterns;
 #[cfg(test)]

@@ -54,11 +54,6 @@ impl Spread {
         }
     }
 
-    /// Number of rows with an item.
-    pub(super) fn len(&self, item: usize) -> usize {
-        self.starts[item + 1] - self.starts[item]
-    }
-
     fn list(&self, item: usize) -> &[u32] {
         &self.lists[self.starts[item]..self.starts[item + 1]]
     }
