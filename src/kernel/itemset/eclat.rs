@@ -17,6 +17,7 @@ use std::ops::Range;
 use super::Miner;
 use super::buckets::Deal;
 use super::lists::project;
+use super::matrix::Matrix;
 use super::pairs::Pairs;
 use super::prepare::{Prepared, Rows};
 use super::sink::Sink;
@@ -132,9 +133,7 @@ struct Level {
     rows: Rows,
     starts: Vec<usize>,
     lists: Vec<u32>,
-    pairs: Vec<u32>,
-    /// For every extension, the largest joint weight with an item that is passed over by then.
-    most: Vec<u32>,
+    matrix: Matrix,
     map: Vec<u32>,
     found: Found,
 }
@@ -356,7 +355,7 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
     fn pairs(&mut self, above: &Found, rows: &Rows, level: &mut Level) {
         let (n, free) = (above.from.len(), above.items.len());
         let least = self.miner.min_support;
-        level.count(rows, n, free);
+        level.matrix.count(rows, n, free, least, CLOSED);
         level.map.clear();
         level.map.resize(n, NONE);
         let mut listed = false;
@@ -365,11 +364,7 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
                 return;
             }
             let support = above.supports[pivot];
-            let most = if CLOSED {
-                u64::from(level.most[pivot])
-            } else {
-                0
-            };
+            let most = if CLOSED { level.matrix.most(pivot) } else { 0 };
             if most >= support {
                 continue;
             }
@@ -378,36 +373,46 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
             let found = &mut level.found;
             found.clear();
             if CLOSED || self.stack.len() < self.miner.most {
-                for (other, &count) in level.pairs[line(pivot, free)].iter().enumerate() {
-                    let count = u64::from(count);
-                    if count >= least {
-                        self.add(found, above.items[other], count, other as u32, support);
-                    }
+                for &(other, count) in level.matrix.before(pivot) {
+                    let item = above.items[other as usize];
+                    self.add(found, item, u64::from(count), other, support);
                 }
             }
             self.emit(support, found.items.is_empty() && most < least);
-            if found.items.len() == 1 && !CLOSED {
-                let (item, support) = (found.items[0], found.supports[0]);
-                self.push(item);
-                self.emit(support, true);
-            } else if !found.items.is_empty() && self.length() < self.miner.most {
-                if CLOSED && most >= least {
-                    level.pass(pivot, n, free, least);
+            if !found.items.is_empty() && self.length() < self.miner.most {
+                let (matrix, kind) = (&level.matrix, self.miner.kind);
+                let passed = if CLOSED { matrix.passed(pivot) } else { &[] };
+                let supports = &found.supports;
+                let enough = |at: usize| {
+                    if kind == Kind::Maximal {
+                        least
+                    } else {
+                        supports[at]
+                    }
+                };
+                if matrix.flat(passed, &found.from, least, enough) {
+                    for (&item, &support) in found.items.iter().zip(supports) {
+                        self.push(item);
+                        self.emit(support, true);
+                        self.stack.pop();
+                    }
+                } else {
+                    found.from.extend_from_slice(passed);
+                    if !listed {
+                        rows.transpose(n, &mut level.starts, &mut level.lists);
+                        listed = true;
+                    }
+                    for (local, &other) in (0..).zip(&found.from) {
+                        level.map[other as usize] = local;
+                    }
+                    let list = &level.lists[level.starts[pivot]..level.starts[pivot + 1]];
+                    let rules = (pivot as u32, self.miner.deal);
+                    let pairs = project(rows, list, &level.map, &mut level.rows, rules);
+                    for &other in &found.from {
+                        level.map[other as usize] = NONE;
+                    }
+                    self.node(&level.found, &level.rows, pairs);
                 }
-                if !listed {
-                    rows.transpose(n, &mut level.starts, &mut level.lists);
-                    listed = true;
-                }
-                for (local, &other) in (0..).zip(&level.found.from) {
-                    level.map[other as usize] = local;
-                }
-                let list = &level.lists[level.starts[pivot]..level.starts[pivot + 1]];
-                let rules = (pivot as u32, self.miner.deal);
-                let pairs = project(rows, list, &level.map, &mut level.rows, rules);
-                for &other in &level.found.from {
-                    level.map[other as usize] = NONE;
-                }
-                self.node(&level.found, &level.rows, pairs);
             }
             self.stack.truncate(depth);
         }
@@ -491,56 +496,4 @@ impl Found {
         self.supports.clear();
         self.from.clear();
     }
-}
-
-impl Level {
-    /// Joint weights of the first `free` of `n` items with all, from one pass over the rows; the
-    /// larger item says the row of the table.
-    fn count(&mut self, rows: &Rows, n: usize, free: usize) {
-        self.pairs.clear();
-        self.pairs.resize(line(n, free).start, 0);
-        for at in 0..rows.len() {
-            let row = rows.row(at);
-            let weight = rows.weight(at) as u32;
-            for (i, &high) in row.iter().enumerate().skip(1) {
-                let high = high as usize;
-                let lows = if high < free {
-                    &row[..i]
-                } else {
-                    &row[..row.partition_point(|&low| (low as usize) < free)]
-                };
-                let counts = &mut self.pairs[line(high, free)];
-                for &low in lows {
-                    counts[low as usize] += weight;
-                }
-            }
-        }
-        self.most.clear();
-        self.most.resize(free, 0);
-        for high in 1..n {
-            for (most, &count) in self.most.iter_mut().zip(&self.pairs[line(high, free)]) {
-                *most = (*most).max(count);
-            }
-        }
-    }
-
-    /// Adds the items that are passed over by `pivot` and frequent with it.
-    fn pass(&mut self, pivot: usize, n: usize, free: usize, least: u64) {
-        for high in pivot + 1..n {
-            if u64::from(self.pairs[line(high, free)][pivot]) >= least {
-                self.found.from.push(high as u32);
-            }
-        }
-    }
-}
-
-/// Where the joint weights of item `high` with those before it stand, up to `free` of them.
-#[inline(always)]
-fn line(high: usize, free: usize) -> Range<usize> {
-    let start = if high <= free {
-        high * high.saturating_sub(1) / 2
-    } else {
-        free * free.saturating_sub(1) / 2 + (high - free) * free
-    };
-    start..start + high.min(free)
 }

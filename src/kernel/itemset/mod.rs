@@ -16,6 +16,7 @@ mod fp_tree;
 mod generators;
 pub(crate) mod limits;
 mod lists;
+mod matrix;
 mod pairs;
 pub(crate) mod prefix_span;
 pub(crate) mod prepare;

@@ -1,0 +1,192 @@
+//! Joint weights of all pairs of items that extend a prefix, from one pass over its rows.
+
+use super::prepare::Rows;
+use crate::numeric::simd::{Arch, NullaryFnOnce};
+use std::ops::Range;
+
+/// Most extensions whose pairs are looked up one by one.
+const FEW: usize = 16;
+
+/// Weights of pairs of which one item at least is an extension; the others were passed over.
+#[derive(Debug)]
+pub(super) struct Matrix {
+    counts: Vec<u32>,
+    /// Number of extensions; behind them come the items passed over.
+    free: usize,
+    /// Frequent pairs, by larger item: the smaller one and the weight.
+    pairs: Vec<(u32, u32)>,
+    starts: Vec<usize>,
+    /// For every extension, the largest weight with an item that is passed over by then.
+    most: Vec<u32>,
+    /// The items that are passed over by every extension and frequent with it.
+    passed: Vec<u32>,
+    passed_starts: Vec<usize>,
+    arch: Arch,
+}
+
+impl Default for Matrix {
+    fn default() -> Self {
+        Self {
+            counts: Vec::new(),
+            free: 0,
+            pairs: Vec::new(),
+            starts: Vec::new(),
+            most: Vec::new(),
+            passed: Vec::new(),
+            passed_starts: Vec::new(),
+            arch: Arch::new(),
+        }
+    }
+}
+
+impl Matrix {
+    /// Counts pairs of the first `free` of `n` items with all, and finds the frequent ones; with
+    /// `whole`, from both sides.
+    pub(super) fn count(&mut self, rows: &Rows, n: usize, free: usize, least: u64, whole: bool) {
+        self.free = free;
+        self.counts.clear();
+        self.counts.resize(line(n, free).start, 0);
+        for at in 0..rows.len() {
+            let row = rows.row(at);
+            let weight = rows.weight(at) as u32;
+            let own = if n == free {
+                row.len()
+            } else {
+                row.partition_point(|&low| (low as usize) < free)
+            };
+            for (place, &high) in row.iter().enumerate().skip(1) {
+                let counts = &mut self.counts[line(high as usize, free)];
+                for &low in &row[..place.min(own)] {
+                    counts[low as usize] += weight;
+                }
+            }
+        }
+        self.pairs.clear();
+        self.starts.clear();
+        self.starts.push(0);
+        let least = u32::try_from(least).unwrap_or(u32::MAX);
+        for high in 0..n {
+            let counts = &self.counts[line(high, free)];
+            let pairs = &mut self.pairs;
+            self.arch.dispatch(Sweep {
+                counts,
+                least,
+                pairs,
+            });
+            self.starts.push(self.pairs.len());
+        }
+        if whole {
+            self.turn(n);
+        }
+    }
+
+    /// The same pairs by smaller item.
+    fn turn(&mut self, n: usize) {
+        let free = self.free;
+        self.most.clear();
+        self.most.resize(free, 0);
+        let starts = &mut self.passed_starts;
+        starts.clear();
+        starts.resize(free + 1, 0);
+        for &(low, count) in &self.pairs {
+            let low = low as usize;
+            self.most[low] = self.most[low].max(count);
+            starts[low + 1] += 1;
+        }
+        for low in 0..free {
+            starts[low + 1] += starts[low];
+        }
+        self.passed.clear();
+        self.passed.resize(self.pairs.len(), 0);
+        for high in 0..n {
+            for &(low, _) in &self.pairs[self.starts[high]..self.starts[high + 1]] {
+                let place = &mut starts[low as usize];
+                self.passed[*place] = high as u32;
+                *place += 1;
+            }
+        }
+        starts.copy_within(0..free, 1);
+        starts[0] = 0;
+    }
+
+    /// Items before the pivot that are frequent with it, with their weights.
+    pub(super) fn before(&self, pivot: usize) -> &[(u32, u32)] {
+        &self.pairs[self.starts[pivot]..self.starts[pivot + 1]]
+    }
+
+    /// Items passed over by the pivot that are frequent with it.
+    pub(super) fn passed(&self, pivot: usize) -> &[u32] {
+        &self.passed[self.passed_starts[pivot]..self.passed_starts[pivot + 1]]
+    }
+
+    /// The largest weight of the pivot with an item passed over, if one is frequent with it.
+    pub(super) fn most(&self, pivot: usize) -> u64 {
+        u64::from(self.most[pivot])
+    }
+
+    /// Whether pairs say all about the sets of the pivot and one of its extensions, which come with
+    /// their supports: none goes on, and no item passed over comes with `enough` of the rows of one.
+    pub(super) fn flat(
+        &self,
+        passed: &[u32],
+        extensions: &[u32],
+        least: u64,
+        enough: impl Fn(usize) -> u64,
+    ) -> bool {
+        let of = |high: u32, low: u32| {
+            u64::from(self.counts[line(high as usize, self.free)][low as usize])
+        };
+        extensions.len() <= FEW
+            && extensions.iter().enumerate().all(|(at, &own)| {
+                extensions[..at].iter().all(|&other| of(own, other) < least)
+                    && passed.iter().all(|&other| of(other, own) < enough(at))
+            })
+    }
+}
+
+/// Where the weights of item `high` with those before it stand, up to `free` of them.
+#[inline(always)]
+fn line(high: usize, free: usize) -> Range<usize> {
+    let start = if high <= free {
+        high * high.saturating_sub(1) / 2
+    } else {
+        free * free.saturating_sub(1) / 2 + (high - free) * free
+    };
+    start..start + high.min(free)
+}
+
+/// The search for the frequent ones of one line; they are rare.
+struct Sweep<'a> {
+    counts: &'a [u32],
+    least: u32,
+    pairs: &'a mut Vec<(u32, u32)>,
+}
+
+impl NullaryFnOnce for Sweep<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let mut low = 0;
+        let (parts, rest) = self.counts.as_chunks::<16>();
+        for part in parts {
+            let mut some = false;
+            for &count in part {
+                some |= count >= self.least;
+            }
+            if some {
+                for (low, &count) in (low..).zip(part) {
+                    if count >= self.least {
+                        self.pairs.push((low, count));
+                    }
+                }
+            }
+            low += 16;
+        }
+        for (low, &count) in (low..).zip(rest) {
+            if count >= self.least {
+                self.pairs.push((low, count));
+            }
+        }
+    }
+}
