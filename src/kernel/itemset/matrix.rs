@@ -49,16 +49,13 @@ impl Matrix {
         for at in 0..rows.len() {
             let row = rows.row(at);
             let weight = rows.weight(at) as u32;
-            let own = if n == free {
-                row.len()
-            } else {
-                row.partition_point(|&low| (low as usize) < free)
-            };
-            for (place, &high) in row.iter().enumerate().skip(1) {
+            let mut own = 0;
+            for &high in row {
                 let counts = &mut self.counts[line(high as usize, free)];
-                for &low in &row[..place.min(own)] {
+                for &low in &row[..own] {
                     counts[low as usize] += weight;
                 }
+                own += usize::from((high as usize) < free);
             }
         }
         self.pairs.clear();

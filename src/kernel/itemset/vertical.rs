@@ -194,11 +194,14 @@ impl Arena {
         self.kept.clear();
         if class.width > NARROW {
             let row = &self.words[pivot_words..pivot_words + class.width];
-            self.kept.extend(
-                (0..)
-                    .zip(row)
-                    .filter_map(|(at, &word)| (word != 0).then_some(at)),
-            );
+            self.kept.resize(class.width, 0);
+            let mut kept = 0;
+            for (at, &word) in (0..).zip(row) {
+                // Written in any case and kept by moving on: no branch to mispredict.
+                self.kept[kept] = at;
+                kept += usize::from(word != 0);
+            }
+            self.kept.truncate(kept);
             if self.kept.len() * 4 > class.width * 3 {
                 self.kept.clear();
             }
