@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use super::Miner;
 use super::buckets::Deal;
-use super::lists::project;
+use super::lists::{Lists, project};
 use super::matrix::Matrix;
 use super::pairs::Pairs;
 use super::prepare::{Prepared, Rows};
@@ -131,8 +131,7 @@ impl Miner for Eclat<'_> {
 #[derive(Debug, Default)]
 struct Level {
     rows: Rows,
-    starts: Vec<usize>,
-    lists: Vec<u32>,
+    lists: Lists,
     matrix: Matrix,
     map: Vec<u32>,
     found: Found,
@@ -339,11 +338,7 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
             let class = self
                 .arena
                 .root(rows, &found.items, &found.supports, found.from.len());
-            if CLOSED {
-                self.grow_closed(&class);
-            } else {
-                self.grow(&class);
-            }
+            self.subtree(&class);
         } else {
             let mut level = self.levels.pop().unwrap_or_default();
             self.pairs(found, rows, &mut level);
@@ -399,22 +394,40 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
                 } else {
                     found.from.extend_from_slice(passed);
                     if !listed {
-                        rows.transpose(n, &mut level.starts, &mut level.lists);
+                        level.lists.fill(rows, n);
                         listed = true;
                     }
-                    for (local, &other) in (0..).zip(&found.from) {
-                        level.map[other as usize] = local;
+                    let cost = level.lists.cost(rows, pivot, &found.from);
+                    if cost <= self.miner.lists_cost {
+                        let (items, supports) = (&found.items, &found.supports);
+                        let class =
+                            level
+                                .lists
+                                .class(&mut self.arena, pivot, &found.from, items, supports);
+                        self.subtree(&class);
+                    } else {
+                        for (local, &other) in (0..).zip(&found.from) {
+                            level.map[other as usize] = local;
+                        }
+                        let list = level.lists.of(pivot);
+                        let rules = (pivot as u32, self.miner.deal);
+                        let pairs = project(rows, list, &level.map, &mut level.rows, rules);
+                        for &other in &found.from {
+                            level.map[other as usize] = NONE;
+                        }
+                        self.node(&level.found, &level.rows, pairs);
                     }
-                    let list = &level.lists[level.starts[pivot]..level.starts[pivot + 1]];
-                    let rules = (pivot as u32, self.miner.deal);
-                    let pairs = project(rows, list, &level.map, &mut level.rows, rules);
-                    for &other in &found.from {
-                        level.map[other as usize] = NONE;
-                    }
-                    self.node(&level.found, &level.rows, pairs);
                 }
             }
             self.stack.truncate(depth);
+        }
+    }
+
+    fn subtree(&mut self, class: &Class) {
+        if CLOSED {
+            self.grow_closed(class);
+        } else {
+            self.grow(class);
         }
     }
 

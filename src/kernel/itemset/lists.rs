@@ -3,6 +3,62 @@
 use super::buckets::Deal;
 use super::eclat::NONE;
 use super::prepare::Rows;
+use super::vertical::{Arena, Class};
+
+/// Rows and members up to which a class is made from lists.
+const SMALL: usize = 512;
+
+/// The rows of every item.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    starts: Vec<usize>,
+    rows: Vec<u32>,
+    /// Zeros, one for every row.
+    places: Vec<u32>,
+}
+
+impl Lists {
+    pub(super) fn fill(&mut self, rows: &Rows, n: usize) {
+        rows.transpose(n, &mut self.starts, &mut self.rows);
+        self.places.clear();
+        self.places.resize(rows.len(), 0);
+    }
+
+    pub(super) fn of(&self, item: usize) -> &[u32] {
+        &self.rows[self.starts[item]..self.starts[item + 1]]
+    }
+
+    /// What it costs to make a class of bitsets from the lists of its members, against reading the
+    /// rows of the pivot.
+    pub(super) fn cost(&self, rows: &Rows, pivot: usize, members: &[u32]) -> f64 {
+        let own = self.of(pivot).len();
+        if !rows.weights.is_empty() || own > SMALL || members.len() > SMALL {
+            return f64::INFINITY;
+        }
+        let lists: usize = members
+            .iter()
+            .map(|&item| self.of(item as usize).len())
+            .sum();
+        let longest = rows.items.len() as f64 / rows.len() as f64;
+        lists as f64 / (own as f64 * (longest * 1.5 + 8.0))
+    }
+
+    /// The class of bitsets of a pivot.
+    pub(super) fn class(
+        &mut self,
+        arena: &mut Arena,
+        pivot: usize,
+        members: &[u32],
+        items: &[u32],
+        supports: &[u64],
+    ) -> Class {
+        let mut places = std::mem::take(&mut self.places);
+        let lists = members.iter().map(|&item| self.of(item as usize));
+        let class = arena.root_of(self.of(pivot), lists, items, supports, &mut places);
+        self.places = places;
+        class
+    }
+}
 
 /// Rows of a list, reduced to what `map` knows; those with too few before the pivot are left out, and
 /// what comes behind it where whole rows are not asked for. Returns the number of pairs.

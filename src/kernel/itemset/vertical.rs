@@ -139,6 +139,49 @@ impl Arena {
         }
     }
 
+    /// Builds the first class from the rows of the pivot and of every member, which weigh one each.
+    /// `places` has room for all rows and holds nothing but zeros, before and after.
+    pub(crate) fn root_of<'r>(
+        &mut self,
+        pivot: &[u32],
+        members: impl ExactSizeIterator<Item = &'r [u32]>,
+        items: &[u32],
+        supports: &[u64],
+        places: &mut [u32],
+    ) -> Class {
+        self.shifts.clear();
+        let (width, members_end) = (pivot.len().div_ceil(64), members.len());
+        // Rows without the pivot go to a word that is written over.
+        self.room(members_end, members_end * width + width + 1);
+        self.items[..items.len()].copy_from_slice(items);
+        self.supports[..items.len()].copy_from_slice(supports);
+        for (place, &row) in (64..).zip(pivot) {
+            places[row as usize] = place;
+        }
+        self.spare.clear();
+        self.spare.resize(width + 1, 0);
+        for (at, list) in members.enumerate() {
+            self.spare.fill(0);
+            for &row in list {
+                let place = places[row as usize];
+                self.spare[place as usize / 64] |= 1 << (place % 64);
+            }
+            self.words[at * width..(at + 1) * width].copy_from_slice(&self.spare[1..]);
+        }
+        for &row in pivot {
+            places[row as usize] = 0;
+        }
+        Class {
+            start: 0,
+            passed: items.len(),
+            end: members_end,
+            words: 0,
+            width,
+            shifts: 0,
+            raw: (width, 0),
+        }
+    }
+
     /// Sees to it that so many members and words fit.
     #[inline(always)]
     fn room(&mut self, members: usize, words: usize) {
