@@ -87,7 +87,8 @@ fn with_miner<J: Job>(
     )?;
     let mut longest = 0;
     // Level by level all frequent sets are passed, whichever are wanted.
-    if settings.target == Target::Frequent || settings.algorithm == Algorithm::Apriori {
+    let all = settings.target == Target::Frequent || settings.algorithm == Algorithm::Apriori;
+    if all && settings.look_ahead {
         longest = probe(&data, settings, &settings.limits);
         let at_least = many(&data, settings, longest);
         if at_least > settings.limits.max_sets as f64 {

@@ -46,6 +46,8 @@ pub(crate) struct Eclat<'a> {
     full: usize,
     /// Weight on the cost of lists against that of bitsets.
     lists_cost: f64,
+    /// Weight on the cost of reading rows against that of lists.
+    rows_cost: f64,
     deal: Deal,
     /// Pairs of items, where they are few enough.
     pairs: Option<Pairs>,
@@ -94,16 +96,18 @@ impl<'a> Eclat<'a> {
             tasks,
             full,
             lists_cost: 1.0,
+            rows_cost: 1.0,
             deal,
             pairs,
             spread,
         }
     }
 
-    /// Shifts the choice between lists and bitsets, so that tests reach both.
+    /// Shifts the choices between lists, rows and bitsets, so that tests reach all.
     #[cfg(test)]
-    pub(crate) fn with_lists_cost(mut self, cost: f64) -> Self {
+    pub(crate) fn with_costs(mut self, cost: f64, rows_cost: f64) -> Self {
         self.lists_cost = cost;
+        self.rows_cost = rows_cost;
         // Where lists are taken whatever they cost, they count pairs too.
         if cost >= 1.0 {
             self.pairs = None;
@@ -398,7 +402,7 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
                         listed = true;
                     }
                     let cost = level.lists.cost(rows, pivot, &found.from);
-                    if cost <= self.miner.lists_cost {
+                    if cost <= self.miner.rows_cost {
                         let (items, supports) = (&found.items, &found.supports);
                         let class =
                             level

@@ -78,6 +78,8 @@ pub(crate) struct Settings {
     /// Items that are treated as if no basket held them.
     pub(crate) forbidden: Vec<u32>,
     pub(crate) limits: Limits,
+    /// Whether a run that cannot but break a bound is refused before it begins.
+    pub(crate) look_ahead: bool,
 }
 
 impl Settings {
@@ -92,6 +94,7 @@ impl Settings {
             required: Vec::new(),
             forbidden: Vec::new(),
             limits: Limits::default(),
+            look_ahead: true,
         }
     }
 }

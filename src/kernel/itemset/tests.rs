@@ -162,7 +162,7 @@ fn rows(table: &Table) -> Sets {
 }
 
 /// Eclat with another choice between lists and bitsets.
-fn by_lists(data: &Data, settings: &Settings, cost: f64) -> Sets {
+fn by_lists(data: &Data, settings: &Settings, (cost, rows): (f64, f64)) -> Sets {
     let (required, forbidden) = (&settings.required, &settings.forbidden);
     let least = settings.min_support;
     let data = prepare(&data.baskets(), least, required, forbidden, false).unwrap();
@@ -171,7 +171,7 @@ fn by_lists(data: &Data, settings: &Settings, cost: f64) -> Sets {
         Target::Maximal => Kind::Maximal,
         _ => Kind::Frequent,
     };
-    let miner = Eclat::new(&data, least, settings.max_length, kind).with_lists_cost(cost);
+    let miner = Eclat::new(&data, least, settings.max_length, kind).with_costs(cost, rows);
     let guard = Guard::new(Limits::default());
     let lengths = Lengths {
         least: settings.min_length,
@@ -235,8 +235,9 @@ fn compare(rounds: u64, seed: u64) {
                     data.offsets, data.items, data.weights
                 );
                 if algorithm == Algorithm::Eclat && target != Target::Generators {
-                    let cost = [0.0, 0.1, 1e9][random.next(3) as usize];
-                    assert_eq!(by_lists(&data, &settings, cost), expected, "{cost}");
+                    let costs = [(0.0, 0.0), (0.0, 1e9), (0.1, 0.5), (0.2, 1e9), (1e9, 1.0)];
+                    let costs = costs[random.next(5) as usize];
+                    assert_eq!(by_lists(&data, &settings, costs), expected, "{costs:?}");
                 }
                 let by_length = count(&data.baskets(), &settings).unwrap();
                 assert_eq!(by_length.iter().sum::<u64>() as usize, expected.len());
@@ -286,6 +287,33 @@ fn sets_beyond_counting_are_refused_at_once() {
     settings.target = Target::Closed;
     let closed = collect(&data.baskets(), &settings).unwrap().table();
     assert_eq!((closed.supports, closed.items.len()), (vec![5_000], 60));
+}
+
+#[test]
+fn the_first_of_sets_beyond_counting_are_found() {
+    let (n, items) = (300, 70);
+    // All baskets have 70 items in common, every third one more.
+    let mut data = Data {
+        offsets: vec![0],
+        items: vec![],
+        weights: None,
+    };
+    for row in 0..n {
+        data.items.extend(0..items + u32::from(row % 3 == 0));
+        data.offsets.push(data.items.len());
+    }
+    for algorithm in ALGORITHMS {
+        let mut settings = Settings::new(50);
+        settings.algorithm = algorithm;
+        let found = rows(&top(&data.baskets(), &settings, 5).unwrap());
+        let first: Sets = [vec![0], vec![1], vec![1, 0], vec![2], vec![2, 0]]
+            .map(|set| (set, n as u64))
+            .into();
+        assert_eq!(found, first);
+        settings.target = Target::Closed;
+        let found = top(&data.baskets(), &settings, 5).unwrap();
+        assert_eq!((found.supports, found.items.len()), (vec![300, 100], 141));
+    }
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! The k sets of largest support.
 //!
 //! The support of the k-th set is found by mining at falling supports, each run cut short soon
-//! after k sets; then one run at that support picks the sets. Ties go to canonical order, so the
-//! answer does not depend on how the search went.
+//! after k sets. Sets above that support are fewer than k and all taken; of those at it, which may be
+//! beyond counting, the first in canonical order, and the search ends there. The answer does not depend
+//! on how the search went.
 
 use super::drive::{Table, visit};
 use super::limits::Bound;
 use super::prepare::Baskets;
-use super::{MineError, Settings, Target};
+use super::{Algorithm, MineError, Settings, Target};
 
 /// The `k` sets of largest support with at least `settings.min_support`, largest first and then in
 /// canonical order of the support that just suffices. Maximal sets are those of
@@ -17,42 +18,34 @@ pub(crate) fn top(
     settings: &Settings,
     k: usize,
 ) -> Result<Table, MineError> {
-    let mut settings = settings.clone();
     if settings.min_support == 0 {
         return Err(MineError::Input("min_support: must be at least 1"));
     }
-    if settings.target != Target::Maximal {
-        settings.min_support = threshold(baskets, &settings, k)?;
-    }
-    let least = settings.min_support;
-    let limits = settings.limits;
-    settings.limits.max_sets = u64::MAX; // what is kept is bounded by k
-    settings.limits.max_bytes = u64::MAX;
-    let mut kept: Vec<(u64, Vec<u32>)> = Vec::new();
-    let mut at_least = 0;
-    let mut seen = 0u64;
-    let mut over = false;
-    visit(baskets, &settings, &mut |set, support| {
-        seen += 1;
-        // The least support fills what the larger ones leave.
-        if support > least || at_least < k {
-            at_least += usize::from(support == least);
+    let mut run = settings.clone();
+    // What is kept is bounded by k, and no run goes on after it: depth first, there is no explosion.
+    run.limits.max_sets = u64::MAX;
+    run.limits.max_bytes = u64::MAX;
+    run.look_ahead = false;
+    run.algorithm = Algorithm::Eclat;
+    let mut kept = Vec::new();
+    if settings.target == Target::Maximal {
+        all_maximal(baskets, &run, k, settings.limits.max_sets, &mut kept)?;
+    } else {
+        let least = threshold(baskets, &run, k)?;
+        run.min_support = least.saturating_add(1);
+        visit(baskets, &run, &mut |set, support| {
             kept.push((support, set.to_vec()));
-            if kept.len() >= 4 * k.max(64) {
-                kept.sort_by_key(|(support, _)| std::cmp::Reverse(*support));
-                kept.truncate(k);
-                at_least = kept.iter().filter(|(support, _)| *support == least).count();
+            true
+        })?;
+        run.min_support = least;
+        let mut open = k.saturating_sub(kept.len());
+        visit(baskets, &run, &mut |set, support| {
+            if support == least && open > 0 {
+                kept.push((support, set.to_vec()));
+                open -= 1;
             }
-        }
-        over = settings.target == Target::Maximal && seen > limits.max_sets;
-        !over
-    })?;
-    if over {
-        return Err(MineError::Overrun(super::limits::Overrun {
-            bound: Bound::Sets,
-            at_least: seen as f64,
-            longest: 0,
-        }));
+            open > 0
+        })?;
     }
     kept.sort_by_key(|(support, _)| std::cmp::Reverse(*support));
     kept.truncate(k);
@@ -66,6 +59,34 @@ pub(crate) fn top(
         table.supports.push(support);
     }
     Ok(table)
+}
+
+/// The best of all maximal sets, of which there may be `most`: a larger support has others.
+fn all_maximal(
+    baskets: &Baskets<'_>,
+    run: &Settings,
+    k: usize,
+    most: u64,
+    kept: &mut Vec<(u64, Vec<u32>)>,
+) -> Result<(), MineError> {
+    let mut seen = 0;
+    visit(baskets, run, &mut |set, support| {
+        seen += 1;
+        kept.push((support, set.to_vec()));
+        if kept.len() >= 4 * k.max(64) {
+            kept.sort_by_key(|(support, _)| std::cmp::Reverse(*support));
+            kept.truncate(k);
+        }
+        seen <= most
+    })?;
+    if seen <= most {
+        return Ok(());
+    }
+    Err(MineError::Overrun(super::limits::Overrun {
+        bound: Bound::Sets,
+        at_least: seen as f64,
+        longest: 0,
+    }))
 }
 
 /// The largest support that at least `k` sets reach, or the least allowed one.
@@ -87,8 +108,6 @@ fn threshold(baskets: &Baskets<'_>, settings: &Settings, k: usize) -> Result<u64
         };
         let mut run = settings.clone();
         run.min_support = middle;
-        run.limits.max_sets = u64::MAX;
-        run.limits.max_bytes = u64::MAX;
         let mut supports = Vec::new();
         visit(baskets, &run, &mut |_, support| {
             supports.push(support);
