@@ -2,7 +2,7 @@
 
 use super::prepare::Rows;
 use crate::numeric::simd::{Arch, NullaryFnOnce};
-use std::ops::Range;
+use std::ops::{AddAssign, Range};
 
 /// Most extensions whose pairs are looked up one by one.
 const FEW: usize = 16;
@@ -10,7 +10,9 @@ const FEW: usize = 16;
 /// Weights of pairs of which one item at least is an extension; the others were passed over.
 #[derive(Debug)]
 pub(super) struct Matrix {
-    counts: Vec<u32>,
+    /// Weights where sums fit, else those below: half the memory is half the time.
+    narrow: Vec<u16>,
+    wide: Vec<u32>,
     /// Number of extensions; behind them come the items passed over.
     free: usize,
     /// Frequent pairs, by larger item: the smaller one and the weight.
@@ -27,7 +29,8 @@ pub(super) struct Matrix {
 impl Default for Matrix {
     fn default() -> Self {
         Self {
-            counts: Vec::new(),
+            narrow: Vec::new(),
+            wide: Vec::new(),
             free: 0,
             pairs: Vec::new(),
             starts: Vec::new(),
@@ -44,33 +47,37 @@ impl Matrix {
     /// `whole`, from both sides.
     pub(super) fn count(&mut self, rows: &Rows, n: usize, free: usize, least: u64, whole: bool) {
         self.free = free;
-        self.counts.clear();
-        self.counts.resize(line(n, free).start, 0);
-        for at in 0..rows.len() {
-            let row = rows.row(at);
-            let weight = rows.weight(at) as u32;
-            let mut own = 0;
-            for &high in row {
-                let counts = &mut self.counts[line(high as usize, free)];
-                for &low in &row[..own] {
-                    counts[low as usize] += weight;
-                }
-                own += usize::from((high as usize) < free);
-            }
-        }
+        self.narrow.clear();
+        self.wide.clear();
         self.pairs.clear();
         self.starts.clear();
         self.starts.push(0);
-        let least = u32::try_from(least).unwrap_or(u32::MAX);
-        for high in 0..n {
-            let counts = &self.counts[line(high, free)];
-            let pairs = &mut self.pairs;
-            self.arch.dispatch(Sweep {
-                counts,
-                least,
-                pairs,
-            });
-            self.starts.push(self.pairs.len());
+        let (pairs, starts) = (&mut self.pairs, &mut self.starts);
+        let mut end = |found| starts.push(found);
+        if rows.weights.is_empty() && rows.len() < usize::from(u16::MAX) {
+            let least = u16::try_from(least).unwrap_or(u16::MAX);
+            add(&mut self.narrow, rows, n, free, |_| 1);
+            for high in 0..n {
+                let counts = &self.narrow[line(high, free)];
+                self.arch.dispatch(Sweep {
+                    counts,
+                    least,
+                    pairs,
+                });
+                end(pairs.len());
+            }
+        } else {
+            let least = u32::try_from(least).unwrap_or(u32::MAX);
+            add(&mut self.wide, rows, n, free, |row| rows.weight(row) as u32);
+            for high in 0..n {
+                let counts = &self.wide[line(high, free)];
+                self.arch.dispatch(Sweep {
+                    counts,
+                    least,
+                    pairs,
+                });
+                end(pairs.len());
+            }
         }
         if whole {
             self.turn(n);
@@ -131,7 +138,11 @@ impl Matrix {
         enough: impl Fn(usize) -> u64,
     ) -> bool {
         let of = |high: u32, low: u32| {
-            u64::from(self.counts[line(high as usize, self.free)][low as usize])
+            let at = line(high as usize, self.free).start + low as usize;
+            match self.narrow.get(at) {
+                Some(&count) => u64::from(count),
+                None => u64::from(self.wide[at]),
+            }
         };
         extensions.len() <= FEW
             && extensions.iter().enumerate().all(|(at, &own)| {
@@ -152,14 +163,38 @@ fn line(high: usize, free: usize) -> Range<usize> {
     start..start + high.min(free)
 }
 
+/// Adds up the joint weights of all rows.
+#[inline(always)]
+fn add<C: Copy + Default + AddAssign>(
+    counts: &mut Vec<C>,
+    rows: &Rows,
+    n: usize,
+    free: usize,
+    weight: impl Fn(usize) -> C,
+) {
+    counts.resize(line(n, free).start, C::default());
+    for at in 0..rows.len() {
+        let row = rows.row(at);
+        let weight = weight(at);
+        let mut own = 0;
+        for &high in row {
+            let counts = &mut counts[line(high as usize, free)];
+            for &low in &row[..own] {
+                counts[low as usize] += weight;
+            }
+            own += usize::from((high as usize) < free);
+        }
+    }
+}
+
 /// The search for the frequent ones of one line; they are rare.
-struct Sweep<'a> {
-    counts: &'a [u32],
-    least: u32,
+struct Sweep<'a, C> {
+    counts: &'a [C],
+    least: C,
     pairs: &'a mut Vec<(u32, u32)>,
 }
 
-impl NullaryFnOnce for Sweep<'_> {
+impl<C: Copy + PartialOrd + Into<u32>> NullaryFnOnce for Sweep<'_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -174,7 +209,7 @@ impl NullaryFnOnce for Sweep<'_> {
             if some {
                 for (low, &count) in (low..).zip(part) {
                     if count >= self.least {
-                        self.pairs.push((low, count));
+                        self.pairs.push((low, count.into()));
                     }
                 }
             }
@@ -182,7 +217,7 @@ impl NullaryFnOnce for Sweep<'_> {
         }
         for (low, &count) in (low..).zip(rest) {
             if count >= self.least {
-                self.pairs.push((low, count));
+                self.pairs.push((low, count.into()));
             }
         }
     }
