@@ -396,9 +396,12 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
                         self.stack.pop();
                     }
                 } else {
-                    found.from.extend_from_slice(passed);
+                    if CLOSED {
+                        level.matrix.pass(pivot, least, &mut found.from);
+                    }
                     if !listed {
-                        level.lists.fill(rows, n);
+                        // Fewer items say nothing of sets of the pivot and two more.
+                        level.lists.fill(rows, n, if CLOSED { 1 } else { 3 });
                         listed = true;
                     }
                     let cost = level.lists.cost(rows, pivot, &found.from);

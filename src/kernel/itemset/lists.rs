@@ -12,20 +12,45 @@ const SMALL: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     starts: Vec<usize>,
+    ends: Vec<usize>,
     rows: Vec<u32>,
     /// Zeros, one for every row.
     places: Vec<u32>,
 }
 
 impl Lists {
-    pub(super) fn fill(&mut self, rows: &Rows, n: usize) {
-        rows.transpose(n, &mut self.starts, &mut self.rows);
+    /// Turns rows of at least so many of `n` items around.
+    pub(super) fn fill(&mut self, rows: &Rows, n: usize, least: usize) {
+        let starts = &mut self.starts;
+        starts.clear();
+        starts.resize(n + 1, 0);
+        for &item in &rows.items {
+            starts[item as usize + 1] += 1;
+        }
+        // Room for all, whether they come or not.
+        for item in 0..n {
+            starts[item + 1] += starts[item];
+        }
+        self.ends.clear();
+        self.ends.extend_from_slice(&starts[..n]);
+        self.rows.resize(rows.items.len().max(self.rows.len()), 0);
+        for (row, ends) in (0..).zip(rows.offsets.windows(2)) {
+            let items = &rows.items[ends[0]..ends[1]];
+            if items.len() < least {
+                continue;
+            }
+            for &item in items {
+                let end = &mut self.ends[item as usize];
+                self.rows[*end] = row;
+                *end += 1;
+            }
+        }
         self.places.clear();
         self.places.resize(rows.len(), 0);
     }
 
     pub(super) fn of(&self, item: usize) -> &[u32] {
-        &self.rows[self.starts[item]..self.starts[item + 1]]
+        &self.rows[self.starts[item]..self.ends[item]]
     }
 
     /// What it costs to make a class of bitsets from the lists of its members, against reading the

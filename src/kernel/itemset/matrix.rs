@@ -123,6 +123,23 @@ impl Matrix {
         &self.passed[self.passed_starts[pivot]..self.passed_starts[pivot + 1]]
     }
 
+    /// Those passed over by the pivot that are frequent with one of its extensions too: others hold
+    /// no set of theirs. Looked up only where extensions are few.
+    pub(super) fn pass(&self, pivot: usize, least: u64, members: &mut Vec<u32>) {
+        let few = members.len();
+        let passed = self.passed(pivot).iter();
+        if few > FEW {
+            members.extend(passed);
+            return;
+        }
+        for &other in passed {
+            let mut own = members[..few].iter();
+            if own.any(|&own| self.of(other, own) >= least) {
+                members.push(other);
+            }
+        }
+    }
+
     /// The largest weight of the pivot with an item passed over, if one is frequent with it.
     pub(super) fn most(&self, pivot: usize) -> u64 {
         u64::from(self.most[pivot])
@@ -137,18 +154,25 @@ impl Matrix {
         least: u64,
         enough: impl Fn(usize) -> u64,
     ) -> bool {
-        let of = |high: u32, low: u32| {
-            let at = line(high as usize, self.free).start + low as usize;
-            match self.narrow.get(at) {
-                Some(&count) => u64::from(count),
-                None => u64::from(self.wide[at]),
-            }
-        };
         extensions.len() <= FEW
             && extensions.iter().enumerate().all(|(at, &own)| {
-                extensions[..at].iter().all(|&other| of(own, other) < least)
-                    && passed.iter().all(|&other| of(other, own) < enough(at))
+                extensions[..at]
+                    .iter()
+                    .all(|&other| self.of(own, other) < least)
+                    && passed.iter().all(|&other| self.of(other, own) < enough(at))
             })
+    }
+}
+
+impl Matrix {
+    /// The joint weight of two items.
+    #[inline(always)]
+    fn of(&self, high: u32, low: u32) -> u64 {
+        let at = line(high as usize, self.free).start + low as usize;
+        match self.narrow.get(at) {
+            Some(&count) => u64::from(count),
+            None => u64::from(self.wide[at]),
+        }
     }
 }
 
