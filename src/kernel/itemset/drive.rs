@@ -85,11 +85,10 @@ fn with_miner<J: Job>(
         &settings.forbidden,
         settings.target == Target::Generators,
     )?;
-    let mut longest = 0;
     // Level by level all frequent sets are passed, whichever are wanted.
     let all = settings.target == Target::Frequent || settings.algorithm == Algorithm::Apriori;
-    if all && settings.look_ahead {
-        longest = probe(&data, settings, &settings.limits);
+    if all && settings.look_ahead && explodes(&data, settings) {
+        let longest = probe(&data, settings, &settings.limits);
         let at_least = many(&data, settings, longest);
         if at_least > settings.limits.max_sets as f64 {
             return Err(MineError::Overrun(Overrun {
@@ -127,17 +126,39 @@ fn with_miner<J: Job>(
         (_, Target::Generators) => job.run(&Generators::new(&data, least, most)),
         _ => job.run(&Eclat::new(&data, least, most, kind)),
     };
-    match guard.met() {
-        None => Ok(output),
-        Some(bound) => Err(MineError::Overrun(Overrun {
-            bound,
-            at_least: many(&data, settings, longest).max(match bound {
-                Bound::Sets => settings.limits.max_sets as f64 + 1.0,
-                _ => guard.sets() as f64,
-            }),
-            longest: longest + if longest > 0 { data.required.len() } else { 0 },
-        })),
+    let Some(bound) = guard.met() else {
+        return Ok(output);
+    };
+    let longest = if all {
+        probe(&data, settings, &settings.limits)
+    } else {
+        0
+    };
+    Err(MineError::Overrun(Overrun {
+        bound,
+        at_least: many(&data, settings, longest).max(match bound {
+            Bound::Sets => settings.limits.max_sets as f64 + 1.0,
+            _ => guard.sets() as f64,
+        }),
+        longest: longest + if longest > 0 { data.required.len() } else { 0 },
+    }))
+}
+
+/// Whether a set so long that it alone stands for too many may be frequent: only then it is looked for.
+fn explodes(data: &Prepared, settings: &Settings) -> bool {
+    let too_many = |longest: usize| many(data, settings, longest) > settings.limits.max_sets as f64;
+    let (mut fits, mut breaks) = (0, data.n_items() + 1);
+    while fits + 1 < breaks {
+        let middle = fits.midpoint(breaks);
+        if too_many(middle) {
+            breaks = middle;
+        } else {
+            fits = middle;
+        }
     }
+    let rows = (0..data.rows.len()).filter(|row| data.rows.row(*row).len() >= breaks);
+    let weight: u64 = rows.map(|row| data.rows.weight(row)).sum();
+    breaks <= data.n_items() && weight >= settings.min_support
 }
 
 /// Number of sets that one frequent set of `longest` items beside the required ones stands for.
