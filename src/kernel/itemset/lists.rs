@@ -65,7 +65,7 @@ impl Lists {
             .map(|&item| self.of(item as usize).len())
             .sum();
         let longest = rows.items.len() as f64 / rows.len() as f64;
-        lists as f64 / (own as f64 * (longest * 1.5 + 8.0))
+        lists as f64 / (own as f64 * (longest + 5.0))
     }
 
     /// The class of bitsets of a pivot.
