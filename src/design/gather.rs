@@ -54,15 +54,20 @@ pub(super) fn tidy(starts: &mut [usize], members: &mut Vec<u32>) {
     for start in starts.iter_mut().skip(1) {
         let end = std::mem::replace(start, 0);
         let own = &mut members[from..end];
-        if !own.is_sorted() {
+        if own.windows(2).all(|pair| pair[0] < pair[1]) {
+            if to < from {
+                members.copy_within(from..end, to);
+            }
+            to += end - from;
+        } else {
             own.sort_unstable();
-        }
-        let first = to;
-        for at in from..end {
-            let item = members[at];
-            if to == first || members[to - 1] != item {
-                members[to] = item;
-                to += 1;
+            let first = to;
+            for at in from..end {
+                let item = members[at];
+                if to == first || members[to - 1] != item {
+                    members[to] = item;
+                    to += 1;
+                }
             }
         }
         *start = to;

@@ -25,6 +25,8 @@ use super::spread::Spread;
 use super::vertical::{Arena, Class};
 
 pub(super) const NONE: u32 = u32::MAX;
+/// Words that stay in fast memory.
+const MOST_BITS: f64 = (1 << 18) as f64;
 
 /// Which sets are handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +48,8 @@ pub(crate) struct Eclat<'a> {
     full: usize,
     /// Weight on the cost of lists against that of bitsets.
     lists_cost: f64,
-    /// Weight on the cost of reading rows against that of lists.
-    rows_cost: f64,
+    /// Words of bitsets that are made for pivots whose pairs were counted in lists.
+    most_bits: f64,
     deal: Deal,
     /// Pairs of items, where they are few enough.
     pairs: Option<Pairs>,
@@ -96,7 +98,7 @@ impl<'a> Eclat<'a> {
             tasks,
             full,
             lists_cost: 1.0,
-            rows_cost: 1.0,
+            most_bits: MOST_BITS,
             deal,
             pairs,
             spread,
@@ -105,9 +107,9 @@ impl<'a> Eclat<'a> {
 
     /// Shifts the choices between lists, rows and bitsets, so that tests reach all.
     #[cfg(test)]
-    pub(crate) fn with_costs(mut self, cost: f64, rows_cost: f64) -> Self {
+    pub(crate) fn with_costs(mut self, cost: f64, most_bits: f64) -> Self {
         self.lists_cost = cost;
-        self.rows_cost = rows_cost;
+        self.most_bits = most_bits;
         // Where lists are taken whatever they cost, they count pairs too.
         if cost >= 1.0 {
             self.pairs = None;
@@ -341,7 +343,7 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
         if bitsets <= lists * self.miner.lists_cost || self.miner.data.total > u64::from(u32::MAX) {
             let class = self
                 .arena
-                .root(rows, &found.items, &found.supports, found.from.len());
+                .root(rows, &found.items, &found.supports, found.from.len(), 0);
             self.subtree(&class);
         } else {
             let mut level = self.levels.pop().unwrap_or_default();
@@ -358,6 +360,10 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
         level.map.clear();
         level.map.resize(n, NONE);
         let mut listed = false;
+        // Fewer items in a row say nothing of sets of a pivot and two more.
+        let items = if CLOSED { 1 } else { 3 };
+        let bits = n as f64 * (rows.len() as f64 / 64.0 + 1.0) <= self.miner.most_bits;
+        let mut root = None;
         for pivot in 0..free {
             if self.sink.step() {
                 return;
@@ -399,20 +405,22 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
                     if CLOSED {
                         level.matrix.pass(pivot, least, &mut found.from);
                     }
-                    if !listed {
-                        // Fewer items say nothing of sets of the pivot and two more.
-                        level.lists.fill(rows, n, if CLOSED { 1 } else { 3 });
-                        listed = true;
-                    }
-                    let cost = level.lists.cost(rows, pivot, &found.from);
-                    if cost <= self.miner.rows_cost {
+                    if bits {
+                        let root = *root.get_or_insert_with(|| {
+                            self.arena
+                                .root(rows, &above.items, &above.supports, n, items)
+                        });
                         let (items, supports) = (&found.items, &found.supports);
-                        let class =
-                            level
-                                .lists
-                                .class(&mut self.arena, pivot, &found.from, items, supports);
+                        let class = self
+                            .arena
+                            .select(&root, pivot, &found.from, items, supports);
                         self.subtree(&class);
+                        self.arena.drop_class(&class, &root);
                     } else {
+                        if !listed {
+                            level.lists.fill(rows, n, items);
+                            listed = true;
+                        }
                         for (local, &other) in (0..).zip(&found.from) {
                             level.map[other as usize] = local;
                         }

@@ -3,10 +3,6 @@
 use super::buckets::Deal;
 use super::eclat::NONE;
 use super::prepare::Rows;
-use super::vertical::{Arena, Class};
-
-/// Rows and members up to which a class is made from lists.
-const SMALL: usize = 512;
 
 /// The rows of every item.
 #[derive(Debug, Default)]
@@ -14,8 +10,6 @@ pub(super) struct Lists {
     starts: Vec<usize>,
     ends: Vec<usize>,
     rows: Vec<u32>,
-    /// Zeros, one for every row.
-    places: Vec<u32>,
 }
 
 impl Lists {
@@ -45,43 +39,10 @@ impl Lists {
                 *end += 1;
             }
         }
-        self.places.clear();
-        self.places.resize(rows.len(), 0);
     }
 
     pub(super) fn of(&self, item: usize) -> &[u32] {
         &self.rows[self.starts[item]..self.ends[item]]
-    }
-
-    /// What it costs to make a class of bitsets from the lists of its members, against reading the
-    /// rows of the pivot.
-    pub(super) fn cost(&self, rows: &Rows, pivot: usize, members: &[u32]) -> f64 {
-        let own = self.of(pivot).len();
-        if !rows.weights.is_empty() || own > SMALL || members.len() > SMALL {
-            return f64::INFINITY;
-        }
-        let lists: usize = members
-            .iter()
-            .map(|&item| self.of(item as usize).len())
-            .sum();
-        let longest = rows.items.len() as f64 / rows.len() as f64;
-        lists as f64 / (own as f64 * (longest + 5.0))
-    }
-
-    /// The class of bitsets of a pivot.
-    pub(super) fn class(
-        &mut self,
-        arena: &mut Arena,
-        pivot: usize,
-        members: &[u32],
-        items: &[u32],
-        supports: &[u64],
-    ) -> Class {
-        let mut places = std::mem::take(&mut self.places);
-        let lists = members.iter().map(|&item| self.of(item as usize));
-        let class = arena.root_of(self.of(pivot), lists, items, supports, &mut places);
-        self.places = places;
-        class
     }
 }
 

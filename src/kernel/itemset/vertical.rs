@@ -56,6 +56,8 @@ pub(crate) struct Arena {
 const NARROW: usize = 3;
 /// Fewest extensions that are worth packing.
 const MANY: usize = 16;
+/// Fewest members that are worth packing where they are known to be frequent.
+const FEW: usize = 8;
 
 impl Arena {
     pub(crate) fn new() -> Self {
@@ -71,14 +73,15 @@ impl Arena {
         }
     }
 
-    /// Builds the first class from rows of `members` local items. Extensions are those that come with
-    /// a support, the others were passed over.
+    /// Builds the first class from rows of `members` local items, as far as they have `least` of them.
+    /// Extensions are those that come with a support, the others were passed over.
     pub(crate) fn root(
         &mut self,
         rows: &Rows,
         items: &[u32],
         supports: &[u64],
         members: usize,
+        least: usize,
     ) -> Class {
         self.shifts.clear();
         self.room(members, 0);
@@ -86,11 +89,16 @@ impl Arena {
         self.supports[..items.len()].copy_from_slice(supports);
         let width;
         if rows.weights.is_empty() {
-            width = rows.len().div_ceil(64);
+            let enough = |row: &usize| rows.row(*row).len() >= least;
+            let kept = match least {
+                0 => rows.len(),
+                _ => (0..rows.len()).filter(enough).count(),
+            };
+            width = kept.div_ceil(64);
             self.room(members, members * width);
             self.words[..members * width].fill(0);
-            for row in 0..rows.len() {
-                let (word, bit) = (row / 64, 1u64 << (row % 64));
+            for (place, row) in (0..rows.len()).filter(enough).enumerate() {
+                let (word, bit) = (place / 64, 1u64 << (place % 64));
                 for &item in rows.row(row) {
                     self.words[item as usize * width + word] |= bit;
                 }
@@ -132,49 +140,6 @@ impl Arena {
             start: 0,
             passed: items.len(),
             end: members,
-            words: 0,
-            width,
-            shifts: 0,
-            raw: (width, 0),
-        }
-    }
-
-    /// Builds the first class from the rows of the pivot and of every member, which weigh one each.
-    /// `places` has room for all rows and holds nothing but zeros, before and after.
-    pub(crate) fn root_of<'r>(
-        &mut self,
-        pivot: &[u32],
-        members: impl ExactSizeIterator<Item = &'r [u32]>,
-        items: &[u32],
-        supports: &[u64],
-        places: &mut [u32],
-    ) -> Class {
-        self.shifts.clear();
-        let (width, members_end) = (pivot.len().div_ceil(64), members.len());
-        // Rows without the pivot go to a word that is written over.
-        self.room(members_end, members_end * width + width + 1);
-        self.items[..items.len()].copy_from_slice(items);
-        self.supports[..items.len()].copy_from_slice(supports);
-        for (place, &row) in (64..).zip(pivot) {
-            places[row as usize] = place;
-        }
-        self.spare.clear();
-        self.spare.resize(width + 1, 0);
-        for (at, list) in members.enumerate() {
-            self.spare.fill(0);
-            for &row in list {
-                let place = places[row as usize];
-                self.spare[place as usize / 64] |= 1 << (place % 64);
-            }
-            self.words[at * width..(at + 1) * width].copy_from_slice(&self.spare[1..]);
-        }
-        for &row in pivot {
-            places[row as usize] = 0;
-        }
-        Class {
-            start: 0,
-            passed: items.len(),
-            end: members_end,
             words: 0,
             width,
             shifts: 0,
@@ -231,6 +196,55 @@ impl Arena {
     /// Appends the class of `prefix + member pivot`: the members before the pivot that reach
     /// `min_support` with it.
     pub(crate) fn extend(&mut self, class: &Class, pivot: usize, min_support: u64) -> Class {
+        let mut child = self.child(class, pivot);
+        self.intersect(class, pivot, class.start..pivot, &mut child, min_support);
+        child.passed = child.end;
+        if child.width > NARROW && child.len() >= MANY {
+            self.pack(class, pivot, &mut child);
+        }
+        child
+    }
+
+    /// Appends the class of `prefix + member pivot` from members that are known to be frequent with
+    /// it; the first of them are extensions, which come with items and supports.
+    pub(crate) fn select(
+        &mut self,
+        class: &Class,
+        pivot: usize,
+        members: &[u32],
+        items: &[u32],
+        supports: &[u64],
+    ) -> Class {
+        let mut child = self.child(class, pivot);
+        child.passed += items.len();
+        child.end += members.len();
+        self.room(child.end, child.words + members.len() * child.width);
+        self.items[child.start..child.passed].copy_from_slice(items);
+        self.supports[child.start..child.passed].copy_from_slice(supports);
+        let (old, new) = self.words.split_at_mut(child.words);
+        let row = |member: usize| &old[class.words + member * class.width..][..class.width];
+        let own = row(pivot - class.start);
+        for (&member, out) in members.iter().zip(new.chunks_exact_mut(child.width)) {
+            let other = row(member as usize);
+            if self.kept.is_empty() {
+                for ((out, a), b) in out.iter_mut().zip(own).zip(other) {
+                    *out = a & b;
+                }
+            } else {
+                for (out, &at) in out.iter_mut().zip(&self.kept) {
+                    *out = own[at as usize] & other[at as usize];
+                }
+            }
+        }
+        if child.width > NARROW && members.len() >= FEW {
+            self.pack(class, pivot, &mut child);
+        }
+        child
+    }
+
+    /// A class for `prefix + member pivot`, without members; words in which the pivot has no row are
+    /// dropped if there are many.
+    fn child(&mut self, class: &Class, pivot: usize) -> Class {
         let pivot_words = class.words + (pivot - class.start) * class.width;
         let shifts_end = self.shifts.len();
         let weighted = !self.shifts.is_empty();
@@ -260,7 +274,7 @@ impl Arena {
                 }
             }
         }
-        let mut child = Class {
+        Class {
             start: class.end,
             passed: class.end,
             end: class.end,
@@ -268,13 +282,7 @@ impl Arena {
             width,
             shifts,
             raw: (width, shifts),
-        };
-        self.intersect(class, pivot, class.start..pivot, &mut child, min_support);
-        child.passed = child.end;
-        if width > NARROW && child.len() >= MANY {
-            self.pack(class, pivot, &mut child);
         }
-        child
     }
 
     /// Adds to the class of `prefix + member pivot`, the last one made, the items passed over that
@@ -297,8 +305,10 @@ impl Arena {
     fn pack(&mut self, class: &Class, pivot: usize, child: &mut Class) {
         let from = class.words + (pivot - class.start) * class.width;
         let weighted = !self.shifts.is_empty();
-        self.places.clear();
-        self.places.resize(child.raw.0 * 64, 0);
+        // Only where the pivot has a row it is looked up; what else is there does not matter.
+        if self.places.len() < child.raw.0 * 64 {
+            self.places.resize(child.raw.0 * 64, 0);
+        }
         let first = self.shifts.len();
         let (mut next, mut last) = (0_u32, 0);
         for at in 0..child.raw.0 {
