@@ -14,6 +14,7 @@ mod eclat;
 mod fp_growth;
 mod fp_tree;
 mod generators;
+mod intersect;
 pub(crate) mod limits;
 mod lists;
 mod matrix;
@@ -31,6 +32,8 @@ mod spread;
 mod tests;
 pub(crate) mod top;
 mod vertical;
+#[cfg(test)]
+mod wide_tests;
 
 use limits::{Limits, Overrun};
 use sink::Sink;

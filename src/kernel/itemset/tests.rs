@@ -25,14 +25,14 @@ impl Random {
     }
 }
 
-struct Data {
-    offsets: Vec<usize>,
-    items: Vec<u32>,
-    weights: Option<Vec<u64>>,
+pub(super) struct Data {
+    pub(super) offsets: Vec<usize>,
+    pub(super) items: Vec<u32>,
+    pub(super) weights: Option<Vec<u64>>,
 }
 
 impl Data {
-    fn baskets(&self) -> Baskets<'_> {
+    pub(super) fn baskets(&self) -> Baskets<'_> {
         Baskets {
             offsets: &self.offsets,
             items: &self.items,
@@ -79,7 +79,7 @@ impl Data {
     }
 }
 
-type Sets = Vec<(Vec<u32>, u64)>;
+pub(super) type Sets = Vec<(Vec<u32>, u64)>;
 
 /// All sets wanted, by definition, in canonical order.
 fn brute(data: &Data, settings: &Settings) -> Sets {
@@ -152,7 +152,7 @@ fn brute(data: &Data, settings: &Settings) -> Sets {
     found.into_values().collect()
 }
 
-fn rows(table: &Table) -> Sets {
+pub(super) fn rows(table: &Table) -> Sets {
     table
         .offsets
         .windows(2)
@@ -162,7 +162,7 @@ fn rows(table: &Table) -> Sets {
 }
 
 /// Eclat with another choice between lists and bitsets.
-fn by_lists(data: &Data, settings: &Settings, (cost, rows): (f64, f64)) -> Sets {
+pub(super) fn by_costs(data: &Data, settings: &Settings, (cost, bits): (f64, f64)) -> Sets {
     let (required, forbidden) = (&settings.required, &settings.forbidden);
     let least = settings.min_support;
     let data = prepare(&data.baskets(), least, required, forbidden, false).unwrap();
@@ -171,7 +171,7 @@ fn by_lists(data: &Data, settings: &Settings, (cost, rows): (f64, f64)) -> Sets 
         Target::Maximal => Kind::Maximal,
         _ => Kind::Frequent,
     };
-    let miner = Eclat::new(&data, least, settings.max_length, kind).with_costs(cost, rows);
+    let miner = Eclat::new(&data, least, settings.max_length, kind).with_costs(cost, bits);
     let guard = Guard::new(Limits::default());
     let lengths = Lengths {
         least: settings.min_length,
@@ -237,7 +237,7 @@ fn compare(rounds: u64, seed: u64) {
                 if algorithm == Algorithm::Eclat && target != Target::Generators {
                     let costs = [(0.0, 0.0), (0.0, 1e9), (0.1, 0.5), (0.2, 1e9), (1e9, 1.0)];
                     let costs = costs[random.next(5) as usize];
-                    assert_eq!(by_lists(&data, &settings, costs), expected, "{costs:?}");
+                    assert_eq!(by_costs(&data, &settings, costs), expected, "{costs:?}");
                 }
                 let by_length = count(&data.baskets(), &settings).unwrap();
                 assert_eq!(by_length.iter().sum::<u64>() as usize, expected.len());
