@@ -57,6 +57,7 @@ mod measure;
 mod pair_table;
 mod partition;
 mod pathways;
+mod pathways_told;
 mod permutation;
 mod rule_filter;
 mod rule_params;
