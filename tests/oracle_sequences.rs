@@ -149,7 +149,9 @@ fn medians_of_curves_that_end_as_survival() {
             .iter()
             .enumerate()
             .flat_map(|(patient, day)| [(patient, 0, "a"), (patient, *day as i32, "b")]);
+        // Everybody has B last: its day is the end.
         let histories = Histories::from_days(days.len(), events).unwrap();
+        let histories = histories.followed_to_last_event();
         let found = TimeTo::params().of(&histories, "a", "b").unwrap();
         let told = [
             found.median,

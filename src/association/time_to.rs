@@ -10,6 +10,8 @@
 //! The direction of a pair is tested against the order that the two have by their own times of
 //! occurrence ([`null_order_share`]); among pairs that are found, the time from A to B is a survival curve
 //! (Kaplan and Meier 1958, doi:10.1080/01621459.1958.10501452). Order is no cause.
+//!
+//! How long a patient was observed has to be known: without [`Histories::followed_until`] a search is refused.
 
 use std::collections::BTreeMap;
 
@@ -92,9 +94,11 @@ impl TimeToParams {
     /// patient has; pairs in parallel.
     ///
     /// # Errors
-    /// [`ErrorKind::Parameter`].
+    /// [`ErrorKind::Parameter`]; [`ErrorKind::OutOfRange`] naming a patient with events and without an end
+    /// of follow-up ([`Histories::followed_until`]).
     pub fn find(&self, histories: &Histories) -> Result<Vec<FollowUp>> {
         let params = self.check_ref()?;
+        histories.require_ends()?;
         let days = FirstDays::new(histories);
         let pairs = days.pairs(params.min_count);
         let tested = map_tasks(pairs.len(), |at| {
@@ -127,9 +131,10 @@ impl TimeToParams {
     ///
     /// # Errors
     /// [`ErrorKind::FeatureNames`] for a name that is not there; [`ErrorKind::Undefined`] where no
-    /// patient is at risk; [`ErrorKind::Parameter`].
+    /// patient is at risk; [`ErrorKind::Parameter`], [`ErrorKind::OutOfRange`] as for [`Self::find`].
     pub fn of(&self, histories: &Histories, a: &str, b: &str) -> Result<FollowUp> {
         let params = self.check_ref()?;
+        histories.require_ends()?;
         let find = |name: &str| {
             histories.find(name).ok_or_else(|| {
                 Error::from(ErrorKind::FeatureNames {
@@ -369,10 +374,9 @@ impl TimeToValidParams {
             }
             let window = i64::from(self.window);
             let after = |day: i32| i64::from(day) - i64::from(*start);
-            let observed = histories
-                .until(*patient as usize)
-                .map_or(0, after)
-                .min(window);
+            // Ends were asked for before.
+            let until = histories.until(*patient as usize).unwrap_or(*start);
+            let observed = after(until).min(window);
             let followed = end.map(after).filter(|days| *days <= window);
             times.push(followed.unwrap_or(observed) as f64);
             events.push(followed.is_some());

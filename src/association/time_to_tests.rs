@@ -23,7 +23,8 @@ fn a_curve_by_hand() {
     let histories = Histories::from_days(8, events)
         .unwrap()
         .followed_until([(2, 7), (3, 12), (4, 30)])
-        .unwrap();
+        .unwrap()
+        .followed_to_last_event();
     let found = TimeTo::params()
         .window(20)
         .of(&histories, "a", "b")
@@ -72,7 +73,9 @@ fn cohort(pull: f64, task: u64) -> Histories {
         }
         events.push((patient, (1_000.0 * uniform(&mut stream)) as i32, "c"));
     }
-    Histories::from_days(400, events).unwrap()
+    let ends = (0..400).map(|patient| (patient, 1_041));
+    let histories = Histories::from_days(400, events).unwrap();
+    histories.followed_until(ends).unwrap()
 }
 
 #[test]
@@ -125,14 +128,53 @@ fn bad_input_is_refused() {
     let error = TimeTo::params().of(&histories, "a", "d").unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::FeatureNames { .. }));
     let all_before = Histories::from_days(1, [(0, 1, "b"), (0, 2, "a")]).unwrap();
+    let all_before = all_before.followed_to_last_event();
     let error = TimeTo::params().of(&all_before, "a", "b").unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::Undefined { .. }),
         "{error}"
     );
-    // No end of follow-up and nothing after A: at risk for no time.
+    // Nothing after A: at risk for no time.
     let alone = Histories::from_days(1, [(0, 2, "a"), (0, 1, "c"), (0, 1, "b")]).unwrap();
+    let alone = alone.followed_to_last_event();
     assert!(TimeTo::params().of(&alone, "c", "a").is_ok());
     let none = Histories::from_days(0, Vec::<(usize, i32, &str)>::new()).unwrap();
     assert!(TimeTo::params().find(&none).unwrap().is_empty());
+}
+
+/// Who is well comes no more: without ends of follow-up there is no honest curve.
+#[test]
+fn ends_of_follow_up_are_asked_for() {
+    let events = [(1, 0, "a"), (1, 5, "b"), (2, 0, "a"), (2, 3, "c")];
+    let histories = Histories::from_days(3, events).unwrap();
+    let some = histories.clone().followed_until([(1, 30)]).unwrap();
+    let params = TimeTo::params();
+    for (histories, patient) in [(&histories, 1), (&some, 2)] {
+        for found in [
+            params.of(histories, "a", "b").map(|_| ()),
+            params.find(histories).map(|_| ()),
+        ] {
+            let error = found.unwrap_err();
+            let told = error.to_string();
+            assert!(told.contains("followed_until") && told.contains("followed_to_last_event"));
+            assert!(
+                matches!(error.kind(), ErrorKind::OutOfRange { row: Some(row), .. } if *row == patient),
+                "{error}"
+            );
+        }
+    }
+    let curve = |histories: Histories| {
+        let found = params.of(&histories, "a", "b").unwrap();
+        (
+            found.curve[0].day,
+            found.curve[0].at_risk,
+            found.curve[0].share,
+        )
+    };
+    // The second patient is observed for three days, or for thirty: at risk on day five or not.
+    assert_eq!(curve(some.clone().followed_to_last_event()), (3.0, 2, 1.0));
+    assert_eq!(
+        curve(some.followed_until([(2, 30)]).unwrap()),
+        (5.0, 2, 0.5)
+    );
 }
