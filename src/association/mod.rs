@@ -70,6 +70,8 @@ mod safety_reports;
 mod safety_show;
 mod saved;
 mod sequences;
+mod sequences_earliest;
+mod sequences_rules;
 mod shrinkage;
 mod shrinkage_fit;
 mod signals;
@@ -106,9 +108,8 @@ pub use safety::{
 };
 pub use safety_interactions::{DrugInteraction, DrugInteractions};
 pub use safety_reports::Reports;
-pub use sequences::{
-    PrefixSpan, PrefixSpanParams, PrefixSpanValidParams, Sequence, SequenceRule, Sequences,
-};
+pub use sequences::{PrefixSpan, PrefixSpanParams, PrefixSpanValidParams, Sequence, Sequences};
+pub use sequences_rules::SequenceRule;
 pub use shrinkage::{CountCell, GammaMixture, ShrunkRatio, squash};
 pub use shrinkage_fit::{GammaPoissonFit, GammaPoissonParams, ZeroCounts, fit_gamma_poisson};
 pub use signals::{ReportCounts, ReportRows, ReportedPair, WeightedExpectation, count_reports};

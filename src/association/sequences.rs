@@ -193,6 +193,8 @@ impl PrefixSpanValidParams {
         let mut found = Sequences {
             names: histories.names().to_vec(),
             n_patients: histories.n_patients(),
+            gap: self.gap,
+            span: self.span,
             sequences: Vec::new(),
         };
         let settings = self.settings(histories);
@@ -291,6 +293,9 @@ pub struct Sequence {
 pub struct Sequences {
     pub(super) names: Vec<String>,
     pub(super) n_patients: usize,
+    /// Days between steps, and from the first to the last, of the search.
+    pub(super) gap: (u32, Option<u32>),
+    pub(super) span: Option<u32>,
     pub(super) sequences: Vec<Sequence>,
 }
 
@@ -337,50 +342,6 @@ impl Sequences {
             .collect::<Vec<_>>()
             .join(" > ")
     }
-
-    /// Rules "first steps, then the last one" of all patterns of two steps and more whose last step is one
-    /// item, where the first steps are a pattern here too; confidence of `min_confidence` at least.
-    ///
-    /// Lift is the confidence over the share of patients who have the last item at any time. Order
-    /// is in the counts; whether it is more than chance is told by
-    /// [`TimeTo`](crate::association::TimeTo).
-    pub fn rules(&self, min_confidence: f64) -> Vec<SequenceRule> {
-        let mut known: Vec<&Sequence> = self.sequences.iter().collect();
-        known.sort_by(|a, b| a.steps.cmp(&b.steps));
-        let support = |steps: &[Vec<u32>]| {
-            let found = known.binary_search_by(|sequence| sequence.steps.as_slice().cmp(steps));
-            found.ok().map(|at| known[at].support)
-        };
-        let rule = |sequence: &Sequence| {
-            let (last, first) = sequence.steps.split_last()?;
-            if first.is_empty() || last.len() != 1 {
-                return None;
-            }
-            let n_first = support(first)?;
-            let confidence = sequence.support as f64 / n_first as f64;
-            let share = support(std::slice::from_ref(last))? as f64 / self.n_patients as f64;
-            (confidence >= min_confidence).then(|| SequenceRule {
-                sequence: sequence.clone(),
-                n_first,
-                confidence,
-                lift: confidence / share,
-            })
-        };
-        self.sequences.iter().filter_map(rule).collect()
-    }
-}
-
-/// A rule "first steps, then the last one".
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SequenceRule {
-    /// All steps; the rule parts them before the last.
-    pub sequence: Sequence,
-    /// Patients with the first steps.
-    pub n_first: u64,
-    /// Share of these who go on to the last.
-    pub confidence: f64,
-    /// That share over the share of all patients with the last item at any time.
-    pub lift: f64,
 }
 
 /// Patterns printed at most; the rest is counted.

@@ -102,31 +102,6 @@ fn closed_patterns_stand_for_all() {
 }
 
 #[test]
-fn rules_part_a_pattern_before_its_last_step() {
-    let found = PrefixSpan::params().min_count(2).mine(&paper()).unwrap();
-    let rules = found.rules(0.0);
-    let rule = rules
-        .iter()
-        .find(|r| found.text(&r.sequence) == "d > c")
-        .unwrap();
-    // d: three patients, all go on to c; c: all four.
-    assert_eq!((rule.n_first, rule.confidence, rule.lift), (3, 1.0, 1.0));
-    let rule = rules
-        .iter()
-        .find(|r| found.text(&r.sequence) == "d > c > b")
-        .unwrap();
-    assert_eq!((rule.n_first, rule.sequence.support), (3, 2));
-    // a, then d: two of four; d at any time: three of four.
-    let rule = rules
-        .iter()
-        .find(|r| found.text(&r.sequence) == "a > d")
-        .unwrap();
-    assert_eq!((rule.confidence, rule.lift), (0.5, 0.5 / 0.75));
-    assert!(found.rules(0.9).iter().all(|rule| rule.confidence >= 0.9));
-    assert!(rules.iter().all(|rule| rule.sequence.steps.len() > 1));
-}
-
-#[test]
 fn visiting_may_end_early_and_the_best_come_first() {
     let params = PrefixSpan::params().min_count(2);
     let mut seen = 0;
@@ -172,6 +147,11 @@ fn bad_settings_and_explosions_are_refused() {
     assert!(
         matches!(error.kind(), ErrorKind::Explosion { .. }),
         "{error}"
+    );
+    let told = error.to_string();
+    assert!(
+        told.contains("longest seen has") && !told.contains(" 0 items"),
+        "{told}"
     );
     let none = Histories::from_days(3, Vec::<(usize, i32, &str)>::new()).unwrap();
     assert!(PrefixSpan::params().mine(&none).unwrap().is_empty());
