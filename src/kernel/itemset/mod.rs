@@ -20,6 +20,7 @@ pub(crate) mod prefix_span;
 pub(crate) mod prepare;
 pub(crate) mod sequence_data;
 pub(crate) mod sequence_patterns;
+mod sequence_probe;
 #[cfg(test)]
 mod sequence_tests;
 pub(crate) mod sink;

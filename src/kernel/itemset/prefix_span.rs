@@ -228,7 +228,7 @@ impl<S: Sink> Search<'_, S> {
 impl PrefixSpan<'_> {
     /// Visits every item that can follow, with its place; each place of an item once.
     #[inline(always)]
-    fn extend(
+    pub(super) fn extend(
         &self,
         places: &[Place],
         last: u32,

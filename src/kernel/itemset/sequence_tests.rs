@@ -318,3 +318,132 @@ fn bounds_and_bad_settings_end_the_run() {
         ));
     }
 }
+
+/// The same 60 items in the same order in every patient, among rare ones.
+#[test]
+fn patterns_beyond_counting_are_refused_at_once() {
+    let orders: [fn(i32) -> (i32, u32); 3] = [
+        |at| (at, at as u32),
+        // Three a day.
+        |at| (at / 3, 60 - at as u32),
+        // Three items, again and again.
+        |at| (at, at as u32 % 3),
+    ];
+    for order in orders {
+        let patients: Patients = (0..500)
+            .map(|patient| {
+                let rare = (61, 100 + patient % 400);
+                // Most have this last: it must not end the look ahead.
+                let last = (patient > 3).then_some((99, 99));
+                (0..60).map(order).chain([rare]).chain(last).collect()
+            })
+            .collect();
+        let flat = Flat::new(&patients);
+        let mut settings = SequenceSettings::new(5);
+        for closed in [false, true] {
+            settings.closed = closed;
+            let mut seen = 0;
+            let found = visit(&flat.input(), &settings, &mut |_, _| {
+                seen += 1;
+                true
+            });
+            let Err(MineError::Overrun(overrun)) = found else {
+                panic!("beyond counting");
+            };
+            assert_eq!((overrun.bound, seen), (Bound::Sets, 0));
+            assert!(
+                overrun.at_least > 1e8 && overrun.longest > 20,
+                "{overrun:?}"
+            );
+        }
+        settings.closed = false;
+        settings.max_span = Some(70);
+        assert!(collect(&flat.input(), &settings).is_err());
+        settings.max_length = 3;
+        assert!(collect(&flat.input(), &settings).is_ok());
+    }
+    // One day of 40 items, a largest gap.
+    let patients: Patients = vec![(0..40).map(|item| (0, item)).collect(); 9];
+    let mut settings = SequenceSettings::new(9);
+    settings.max_gap = Some(3);
+    let flat = Flat::new(&patients);
+    let Err(MineError::Overrun(overrun)) = collect(&flat.input(), &settings) else {
+        panic!("2^40 patterns");
+    };
+    assert!(
+        overrun.at_least > 1e8 && overrun.longest > 20,
+        "{overrun:?}"
+    );
+}
+
+/// The look ahead never claims more patterns than there are.
+#[test]
+fn what_the_look_ahead_proves_is_there() {
+    let mut random = Random(9);
+    let mut refused = 0;
+    for round in 0..600 {
+        let n_items = 1 + random.next(5) as u32;
+        let days = 1 + random.next(8);
+        let patients: Patients = (0..1 + random.next(5))
+            .map(|_| {
+                let n = random.next(14);
+                let event = |_| {
+                    let day = random.next(days) as i32;
+                    (day, random.next(u64::from(n_items)) as u32)
+                };
+                (0..n).map(event).collect()
+            })
+            .collect();
+        let flat = Flat::new(&patients);
+        let mut settings = SequenceSettings::new(1 + random.next(3));
+        settings.min_gap = 1 + random.next(2) as u32;
+        settings.max_gap = (random.next(3) == 0).then(|| settings.min_gap + random.next(3) as u32);
+        settings.max_span = (random.next(3) == 0).then(|| random.next(6) as u32);
+        settings.min_length = 1 + random.next(3) as usize;
+        settings.max_length = settings.min_length + random.next(4) as usize;
+        let mut n = 0;
+        let mut count = |_: &Pattern, _: u64| {
+            n += 1;
+            true
+        };
+        visit(&flat.input(), &settings, &mut count).unwrap();
+        settings.limits.max_sets = n;
+        assert!(
+            collect(&flat.input(), &settings).is_ok(),
+            "round {round}: {n} patterns"
+        );
+        if n > 1 {
+            settings.limits.max_sets = n / 2;
+            let Err(MineError::Overrun(overrun)) = collect(&flat.input(), &settings) else {
+                panic!("round {round}");
+            };
+            assert!(
+                overrun.longest > 0 && overrun.at_least <= n as f64,
+                "round {round}"
+            );
+            refused += 1;
+        }
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+/// What finds the closed patterns counts against the bound on bytes.
+#[test]
+fn closed_patterns_keep_within_their_bytes() {
+    let patients: Patients = vec![(0..13).map(|day| (day, day as u32)).collect(); 2];
+    let flat = Flat::new(&patients);
+    let mut settings = SequenceSettings::new(2);
+    settings.limits.max_bytes = 200_000;
+    assert!(
+        collect(&flat.input(), &settings).is_ok(),
+        "8,191 patterns of some bytes"
+    );
+    settings.closed = true;
+    let Err(MineError::Overrun(overrun)) = collect(&flat.input(), &settings) else {
+        panic!("a table of all patterns in 200 kB");
+    };
+    assert_eq!(overrun.bound, Bound::Bytes);
+    assert!(overrun.longest > 0);
+    settings.limits.max_bytes = 2_000_000;
+    assert!(collect(&flat.input(), &settings).is_ok());
+}
