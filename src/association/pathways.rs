@@ -197,7 +197,7 @@ impl PathwayValidParams {
             if !begun {
                 continue;
             }
-            let step: Vec<u32> = match self.steps {
+            let mut step: Vec<u32> = match self.steps {
                 Steps::New => all
                     .iter()
                     .filter(|item| !seen.contains(item))
@@ -207,6 +207,13 @@ impl PathwayValidParams {
                 Steps::Changed | Steps::Every => all.clone(),
             };
             seen.extend(&step);
+            // What stands above another item of the day says nothing more.
+            let above: Vec<u32> = step
+                .iter()
+                .flat_map(|item| histories.above(*item))
+                .copied()
+                .collect();
+            step.retain(|item| !above.contains(item));
             before = all;
             if !step.is_empty() {
                 steps.push(step);

@@ -262,6 +262,7 @@ fn flat(histories: &Histories) -> Flat<'_> {
         offsets: histories.starts(),
         days: histories.days(),
         items: histories.items(),
+        above: histories.all_above(),
     }
 }
 

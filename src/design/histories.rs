@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::design::hierarchy::Hierarchy;
 use crate::error::{ErrorKind, Result};
 use crate::matrix::Time;
 
@@ -34,6 +35,8 @@ pub struct Histories {
     items: Vec<u32>,
     /// Last day on which a patient was observed, where it was said.
     until: Vec<Option<i32>>,
+    /// Items above every item, increasing.
+    above: Vec<Vec<u32>>,
 }
 
 impl Histories {
@@ -70,6 +73,19 @@ impl Histories {
         for row in &mut rows {
             row.2 = places[row.2 as usize];
         }
+        let above = vec![Vec::new(); known.len()];
+        let names = known.into_keys().collect();
+        Ok(Self::of_rows(names, above, rows, vec![None; n_patients]))
+    }
+
+    /// From patients, days and items in any order.
+    fn of_rows(
+        names: Vec<String>,
+        above: Vec<Vec<u32>>,
+        mut rows: Vec<(u32, i32, u32)>,
+        until: Vec<Option<i32>>,
+    ) -> Self {
+        let n_patients = until.len();
         rows.sort_unstable();
         rows.dedup();
         let mut starts = vec![0; n_patients + 1];
@@ -79,13 +95,89 @@ impl Histories {
         for patient in 0..n_patients {
             starts[patient + 1] += starts[patient];
         }
-        Ok(Self {
-            names: known.into_keys().collect(),
+        Self {
+            names,
             starts,
             days: rows.iter().map(|row| row.1).collect(),
             items: rows.iter().map(|row| row.2).collect(),
-            until: vec![None; n_patients],
+            until,
+            above,
+        }
+    }
+
+    /// Every event comes with all that stands above it, on the same day.
+    ///
+    /// A pattern then holds no item beside its own ancestor on one day, and no pair is made of the two; over
+    /// several days they may follow one another. A step of a pathway leaves out what stands above
+    /// another of its items.
+    ///
+    /// ```
+    /// use galen::design::{Hierarchy, Histories};
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// let icd = Hierarchy::new([("E11.9", "E11"), ("E11.2", "E11")])?;
+    /// let events = [(0, 10, "E11.9"), (1, 3, "E11.2"), (1, 3, "I10")];
+    /// let histories = Histories::from_days(2, events)?.with_ancestors(&icd);
+    /// assert_eq!(histories.names(), ["E11", "E11.2", "E11.9", "I10"]);
+    /// assert_eq!(histories.first_days(0), [Some(10), Some(3)]);
+    /// assert_eq!(histories.above(1), [0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_ancestors(self, hierarchy: &Hierarchy) -> Self {
+        self.renamed(hierarchy, |name| {
+            let mut names = above_of(hierarchy, name);
+            names.push(name.to_string());
+            names
         })
+    }
+
+    /// Replaces items by what stands above them and is a group: categories, blocks, classes. An item that is a
+    /// group itself, or that no group stands above, stays as it is.
+    ///
+    /// ```
+    /// use galen::design::{Hierarchy, Histories};
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// let atc = Hierarchy::by_prefix(["A10BA02", "A10AE04"], &[1, 3, 4])?;
+    /// let events = [(0, 1, "A10BA02"), (0, 1, "A10AE04"), (0, 9, "surgery")];
+    /// let histories = Histories::from_days(1, events)?.rolled_up(&atc, |group| group.len() == 3);
+    /// assert_eq!((histories.names(), histories.n_events()), (["A10", "surgery"].map(String::from).as_slice(), 2));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn rolled_up(self, hierarchy: &Hierarchy, is_group: impl Fn(&str) -> bool) -> Self {
+        self.renamed(hierarchy, |name| {
+            let mut names = above_of(hierarchy, name);
+            names.retain(|above| is_group(above));
+            if names.is_empty() || is_group(name) {
+                names.push(name.to_string());
+            }
+            names
+        })
+    }
+
+    /// Gives every item these names instead of its own.
+    fn renamed(&self, hierarchy: &Hierarchy, names: impl Fn(&str) -> Vec<String>) -> Self {
+        let of_item: Vec<Vec<String>> = self.names.iter().map(|name| names(name)).collect();
+        let mut all: Vec<String> = of_item.iter().flatten().cloned().collect();
+        all.sort_unstable();
+        all.dedup();
+        let place = |name: &String| all.binary_search(name).ok().map(|at| at as u32);
+        let items_of = |names: &[String]| names.iter().filter_map(place).collect::<Vec<u32>>();
+        let of_item: Vec<Vec<u32>> = of_item.iter().map(|names| items_of(names)).collect();
+        let above = all.iter().map(|name| items_of(&above_of(hierarchy, name)));
+        let above: Vec<Vec<u32>> = above.collect();
+        let mut rows = Vec::with_capacity(self.n_events());
+        for patient in 0..self.n_patients() {
+            for (day, item) in self.events(patient) {
+                let own = of_item[item as usize].iter();
+                rows.extend(own.map(|item| (patient as u32, day, *item)));
+            }
+        }
+        Self::of_rows(all, above, rows, self.until.clone())
     }
 
     /// From events at times; a day runs from midnight to midnight, UTC.
@@ -204,6 +296,14 @@ impl Histories {
         self.until.len()
     }
 
+    /// Items above an item in the hierarchy that was given, increasing.
+    ///
+    /// # Panics
+    /// When there is no such item.
+    pub fn above(&self, item: u32) -> &[u32] {
+        &self.above[item as usize]
+    }
+
     /// Number of events, repeated ones once.
     pub fn n_events(&self) -> usize {
         self.days.len()
@@ -248,6 +348,16 @@ impl Histories {
         (0..self.n_patients()).map(first).collect()
     }
 
+    /// Whether one of two items stands above the other.
+    pub(crate) fn related(&self, a: u32, b: u32) -> bool {
+        let above = |a: u32, b: u32| self.above(b).binary_search(&a).is_ok();
+        above(a, b) || above(b, a)
+    }
+
+    pub(crate) fn all_above(&self) -> &[Vec<u32>] {
+        &self.above
+    }
+
     pub(crate) fn starts(&self) -> &[usize] {
         &self.starts
     }
@@ -259,6 +369,11 @@ impl Histories {
     pub(crate) fn items(&self) -> &[u32] {
         &self.items
     }
+}
+
+fn above_of(hierarchy: &Hierarchy, name: &str) -> Vec<String> {
+    let above = hierarchy.ancestors(name).into_iter();
+    above.map(String::from).collect()
 }
 
 fn outside(what: &'static str, row: usize, rule: &'static str) -> crate::Error {

@@ -75,3 +75,57 @@ fn patients_that_are_not_there_are_refused_by_position() {
         ErrorKind::OutOfRange { row: Some(1), .. }
     ));
 }
+
+#[test]
+fn what_stands_above_comes_along_or_instead() {
+    let pairs = [
+        ("E11.9", "E11"),
+        ("E11.2", "E11"),
+        ("E11", "IV"),
+        ("I10", "IX"),
+    ];
+    let icd = Hierarchy::new(pairs).unwrap();
+    let events = [
+        (0, 1, "E11.9"),
+        (0, 1, "E11.2"),
+        (0, 5, "E11"),
+        (1, 2, "drug"),
+        (1, 2, "I10"),
+    ];
+    let histories = Histories::from_days(2, events)
+        .unwrap()
+        .followed_until([(0, 9)])
+        .unwrap();
+    let all = histories.clone().with_ancestors(&icd);
+    assert_eq!(
+        all.names(),
+        ["E11", "E11.2", "E11.9", "I10", "IV", "IX", "drug"]
+    );
+    let of = |histories: &Histories, patient| histories.events(patient).collect::<Vec<_>>();
+    assert_eq!(
+        of(&all, 0),
+        [(1, 0), (1, 1), (1, 2), (1, 4), (5, 0), (5, 4)]
+    );
+    assert_eq!(of(&all, 1), [(2, 3), (2, 5), (2, 6)]);
+    assert_eq!(
+        (all.above(1), all.above(0), all.above(6)),
+        (&[0, 4][..], &[4][..], &[][..])
+    );
+    assert!(all.related(4, 2) && all.related(2, 4) && !all.related(1, 2));
+    assert_eq!((all.until(0), all.until(1)), (Some(9), None));
+    // Twice changes nothing.
+    assert_eq!(all.clone().with_ancestors(&icd), all);
+    // Two levels may be groups; what is below none stays.
+    let up = histories.clone().rolled_up(&icd, |group| group == "E11");
+    assert_eq!(up.names(), ["E11", "I10", "drug"]);
+    assert_eq!(of(&up, 0), [(1, 0), (5, 0)]);
+    let up = histories.rolled_up(&icd, |group| group == "E11" || group == "IV");
+    assert_eq!(of(&up, 0), [(1, 0), (1, 2), (5, 0), (5, 2)]);
+    assert_eq!(
+        (up.names(), up.above(0)),
+        (
+            &["E11", "I10", "IV", "drug"].map(String::from)[..],
+            &[2][..]
+        )
+    );
+}

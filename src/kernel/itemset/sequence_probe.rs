@@ -39,12 +39,13 @@ pub(super) fn probe(miner: &PrefixSpan<'_>, lengths: Lengths, most: f64) -> Prob
     let stride = (data.patients.len() as u64 / least.saturating_mul(SAMPLE)).max(1);
     let looked_at = |place: &Place| u64::from(place.patient) % stride == 0;
     let mut proved = Proved::default();
-    let mut last: Option<u32> = None;
+    let mut pattern: Vec<u32> = Vec::new();
     let mut places: Vec<Place> = Vec::new();
     let (mut seen, mut token) = (vec![0_u64; 2 * n], 0);
     while found.longest < MOST && found.at_least <= most {
         // Patients, and days that they have left, by what could come next.
         let mut next: Vec<(u64, u64)> = vec![(0, 0); 2 * n];
+        let last = pattern.last().copied();
         let mut count = |code: u32, place: Place, token: u64| {
             let at = code as usize;
             if seen[at] != token {
@@ -71,6 +72,7 @@ pub(super) fn probe(miner: &PrefixSpan<'_>, lengths: Lengths, most: f64) -> Prob
         let best = (0..2 * n)
             .filter(|code| next[*code].0 >= least)
             .filter(|code| !one_day || code & 1 == 0)
+            .filter(|code| !data.joins_kin(&pattern, *code as u32))
             .max_by_key(|code| (next[*code].1, std::cmp::Reverse((code & 1, *code))));
         let Some(best) = best.map(|code| code as u32) else {
             break;
@@ -94,7 +96,7 @@ pub(super) fn probe(miner: &PrefixSpan<'_>, lengths: Lengths, most: f64) -> Prob
             }
         }
         places = taken;
-        last = Some(best);
+        pattern.push(best);
         proved.push(best);
         found.longest += 1;
         found.at_least = proved.at_least(lengths);
