@@ -81,6 +81,7 @@ mod stratification;
 mod supports;
 mod testable;
 mod time_to;
+mod time_to_days;
 
 pub use crate::numeric::multiple::{Adjustment, adjust};
 pub use confirmation::{ConfirmParams, Confirmation, Confirmed};

@@ -156,3 +156,44 @@ fn bad_settings_and_explosions_are_refused() {
     let none = Histories::from_days(3, Vec::<(usize, i32, &str)>::new()).unwrap();
     assert!(PrefixSpan::params().mine(&none).unwrap().is_empty());
 }
+
+#[test]
+fn no_item_stands_beside_its_ancestor() {
+    use crate::association::{Pathways, TimeTo};
+    use crate::design::Hierarchy;
+    let mut events = Vec::new();
+    for patient in 0..30 {
+        let code = if patient % 2 == 0 { "E11.9" } else { "E11.2" };
+        events.extend([
+            (patient, 0, code),
+            (patient, 0, "I10"),
+            (patient, 9, "E11.9"),
+        ]);
+    }
+    let icd = Hierarchy::new([("E11.9", "E11"), ("E11.2", "E11")]).unwrap();
+    let histories = Histories::from_days(30, events)
+        .unwrap()
+        .with_ancestors(&icd);
+    let found = PrefixSpan::params().min_count(12).mine(&histories).unwrap();
+    let texts: Vec<String> = found.iter().map(|sequence| found.text(sequence)).collect();
+    for text in [
+        "E11 > E11",
+        "E11 + I10 > E11.9",
+        "E11.9 > E11",
+        "E11.2 + I10 > E11.9",
+    ] {
+        assert!(texts.iter().any(|own| own == text), "{text}");
+    }
+    assert!(
+        !texts.iter().any(|text| text.contains("E11 + E11.")),
+        "{texts:?}"
+    );
+    let ways = Pathways::params().min_count(5).count(&histories).unwrap();
+    let texts: Vec<String> = ways.pathways.iter().map(|way| ways.text(way)).collect();
+    assert_eq!(texts, ["E11.2 + I10 > E11.9", "E11.9 + I10"]);
+    let pairs = TimeTo::params()
+        .alpha(1.0)
+        .find(&histories.followed_to_last_event())
+        .unwrap();
+    assert!(pairs.iter().all(|pair| !pair.names.contains(&"E11".into())));
+}
