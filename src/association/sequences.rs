@@ -14,6 +14,7 @@
 
 use std::fmt;
 use std::ops::{ControlFlow, RangeInclusive};
+use std::time::Duration;
 
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ use crate::kernel::itemset::limits::Limits;
 use crate::kernel::itemset::prefix_span::SequenceSettings;
 use crate::kernel::itemset::sequence_data::Sequences as Flat;
 use crate::kernel::itemset::sequence_patterns::{Pattern, collect, visit};
+use crate::kernel::itemset::sequence_top::top;
 
 const NAME: &str = "sequences";
 
@@ -40,7 +42,10 @@ pub struct PrefixSpanValidParams {
     gap: (u32, Option<u32>),
     span: Option<u32>,
     closed: bool,
+    top: Option<usize>,
     most_sets: u64,
+    most_bytes: u64,
+    most_seconds: Option<f64>,
 }
 
 /// Settings of a search for sequential patterns.
@@ -52,7 +57,10 @@ pub struct PrefixSpanValidParams {
 /// | [`gap`](Self::gap) | one day at least between steps |
 /// | [`span`](Self::span) | any |
 /// | [`closed`](Self::closed) | all patterns |
+/// | [`top`](Self::top) | all patterns |
 /// | [`most_sets`](Self::most_sets) | 100,000,000 patterns |
+/// | [`most_bytes`](Self::most_bytes) | 4 GiB |
+/// | [`most_seconds`](Self::most_seconds) | none |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PrefixSpanParams(PrefixSpanValidParams);
 
@@ -88,7 +96,10 @@ impl PrefixSpan {
             gap: (1, None),
             span: None,
             closed: false,
+            top: None,
             most_sets: Limits::default().max_sets,
+            most_bytes: Limits::default().max_bytes,
+            most_seconds: None,
         })
     }
 }
@@ -136,10 +147,55 @@ impl PrefixSpanParams {
         self
     }
 
-    /// Sets the number of patterns beyond which the search ends in an error.
+    /// Keeps the patterns of largest support only, the largest first; of equal ones the first.
+    ///
+    /// No more than these are ever kept, so that the bounds on patterns and bytes do not matter and the
+    /// least support may be small; with `closed` the bounds hold, as all patterns of the support that is
+    /// reached are looked at.
+    ///
+    /// ```
+    /// use galen::association::PrefixSpan;
+    /// use galen::design::Histories;
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// // Sixty events in the same order: 2^60 patterns.
+    /// let events = (0..60).map(|day| (0, day, format!("event {day:02}")));
+    /// let histories = Histories::from_days(1, events)?;
+    /// let params = PrefixSpan::params().min_count(1);
+    /// assert!(params.mine(&histories).is_err());
+    /// let found = params.top(2).mine(&histories)?;
+    /// let texts: Vec<String> = found.iter().map(|sequence| found.text(sequence)).collect();
+    /// assert_eq!(texts, ["event 00", "event 00 > event 01"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn top(mut self, patterns: usize) -> Self {
+        self.0.top = Some(patterns);
+        self
+    }
+
+    /// Sets the number of patterns beyond which the search ends in an error. Where one long pattern proves
+    /// that there are more, it ends before it begins.
     #[must_use]
     pub fn most_sets(mut self, patterns: u64) -> Self {
         self.0.most_sets = patterns;
+        self
+    }
+
+    /// Sets the bytes that kept patterns may take, and what finds the closed ones, before the search ends in
+    /// an error.
+    #[must_use]
+    pub fn most_bytes(mut self, bytes: u64) -> Self {
+        self.0.most_bytes = bytes;
+        self
+    }
+
+    /// Sets the seconds after which the search ends in an error. What such a search gives is the same as
+    /// ever, but whether it gives anything hangs on the machine.
+    #[must_use]
+    pub fn most_seconds(mut self, seconds: f64) -> Self {
+        self.0.most_seconds = Some(seconds);
         self
     }
 
@@ -171,6 +227,11 @@ impl ParamGuard for PrefixSpanParams {
         let (least, most) = own.gap;
         let sound = least >= 1 && most.is_none_or(|most| least <= most);
         checker.require(sound, "gap", least, rule)?;
+        checker.require(own.top != Some(0), "top", 0, ">= 1")?;
+        if let Some(seconds) = own.most_seconds {
+            let sound = Duration::try_from_secs_f64(seconds).is_ok() && seconds > 0.0;
+            checker.require(sound, "most_seconds", seconds, "> 0")?;
+        }
         Ok(own)
     }
 
@@ -182,13 +243,15 @@ impl ParamGuard for PrefixSpanParams {
 
 impl PrefixSpanValidParams {
     /// All patterns wanted, depth first: after a pattern those with one more item on its last day, by
-    /// item, then those with an item on a later day, by item.
+    /// item, then those with an item on a later day, by item. With [`top`](PrefixSpanParams::top) the largest
+    /// support first.
     ///
     /// Cost: in proportion to the patterns and the places where patients can end them; first items in
     /// parallel.
     ///
     /// # Errors
-    /// [`ErrorKind::Explosion`](crate::error::ErrorKind::Explosion) beyond `most_sets`.
+    /// [`ErrorKind::Explosion`](crate::error::ErrorKind::Explosion) beyond `most_sets`, `most_bytes` or
+    /// `most_seconds`.
     pub fn mine(&self, histories: &Histories) -> Result<Sequences> {
         let mut found = Sequences {
             names: histories.names().to_vec(),
@@ -197,16 +260,22 @@ impl PrefixSpanValidParams {
             span: self.span,
             sequences: Vec::new(),
         };
-        let settings = self.settings(histories);
-        let patterns = collect(&flat(histories), &settings).map_err(told_as(NAME))?;
-        patterns.visit(|pattern, support| {
+        let mut keep = |pattern: &Pattern, support: u64| {
             found.sequences.push(sequence(pattern, support));
             true
-        });
+        };
+        if self.top.is_some() {
+            self.run(histories, &mut keep)?;
+            return Ok(found);
+        }
+        let settings = self.settings(histories);
+        let patterns = collect(&flat(histories), &settings).map_err(told_as(NAME))?;
+        patterns.visit(keep);
         Ok(found)
     }
 
-    /// Hands every pattern over until the visitor breaks; none is kept, but for closed ones.
+    /// Hands every pattern over until the visitor breaks; none is kept, but for closed ones and the
+    /// largest.
     ///
     /// # Errors
     /// As [`Self::mine`].
@@ -215,10 +284,9 @@ impl PrefixSpanValidParams {
         histories: &Histories,
         mut visitor: impl FnMut(Sequence) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut hand_over =
-            |pattern: &Pattern, support: u64| visitor(sequence(pattern, support)).is_continue();
-        let settings = self.settings(histories);
-        visit(&flat(histories), &settings, &mut hand_over).map_err(told_as(NAME))
+        self.run(histories, &mut |pattern, support| {
+            visitor(sequence(pattern, support)).is_continue()
+        })
     }
 
     /// Number of patterns by their number of items: position 0 counts those of one.
@@ -227,17 +295,34 @@ impl PrefixSpanValidParams {
     /// As [`Self::mine`].
     pub fn count(&self, histories: &Histories) -> Result<Vec<u64>> {
         let mut counts = Vec::new();
-        let mut count = |pattern: &Pattern, _: u64| {
+        self.run(histories, &mut |pattern, _| {
             let at = pattern.items.len() - 1;
             if counts.len() <= at {
                 counts.resize(at + 1, 0);
             }
             counts[at] += 1;
             true
-        };
-        let settings = self.settings(histories);
-        visit(&flat(histories), &settings, &mut count).map_err(told_as(NAME))?;
+        })?;
         Ok(counts)
+    }
+
+    fn run(
+        &self,
+        histories: &Histories,
+        visitor: &mut dyn FnMut(&Pattern, u64) -> bool,
+    ) -> Result<()> {
+        let settings = self.settings(histories);
+        let Some(patterns) = self.top else {
+            return visit(&flat(histories), &settings, visitor).map_err(told_as(NAME));
+        };
+        for (pattern, support) in
+            top(&flat(histories), &settings, patterns).map_err(told_as(NAME))?
+        {
+            if !visitor(&pattern, support) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn settings(&self, histories: &Histories) -> SequenceSettings {
@@ -250,7 +335,8 @@ impl PrefixSpanValidParams {
             closed: self.closed,
             limits: Limits {
                 max_sets: self.most_sets,
-                ..Limits::default()
+                max_bytes: self.most_bytes,
+                max_time: self.most_seconds.map(Duration::from_secs_f64),
             },
             ..SequenceSettings::new(least_of(&self.least, histories.n_patients() as u64))
         }

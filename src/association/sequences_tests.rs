@@ -132,6 +132,9 @@ fn bad_settings_and_explosions_are_refused() {
         PrefixSpan::params().min_count(0),
         PrefixSpan::params().lengths(0..=2),
         PrefixSpan::params().gap(0..=2),
+        PrefixSpan::params().top(0),
+        PrefixSpan::params().most_seconds(f64::NAN),
+        PrefixSpan::params().most_seconds(f64::INFINITY),
     ] {
         let error = params.mine(&paper()).unwrap_err();
         assert!(
@@ -153,6 +156,12 @@ fn bad_settings_and_explosions_are_refused() {
         told.contains("longest seen has") && !told.contains(" 0 items"),
         "{told}"
     );
+    let bytes = PrefixSpan::params()
+        .min_count(2)
+        .closed(true)
+        .most_bytes(100);
+    let error = bytes.mine(&paper()).unwrap_err();
+    assert!(error.to_string().contains("most_bytes"), "{error}");
     let none = Histories::from_days(3, Vec::<(usize, i32, &str)>::new()).unwrap();
     assert!(PrefixSpan::params().mine(&none).unwrap().is_empty());
 }
@@ -196,4 +205,29 @@ fn no_item_stands_beside_its_ancestor() {
         .find(&histories.followed_to_last_event())
         .unwrap();
     assert!(pairs.iter().all(|pair| !pair.names.contains(&"E11".into())));
+}
+
+#[test]
+fn the_largest_are_those_of_a_plain_sort() {
+    for params in [
+        PrefixSpan::params().min_count(1),
+        PrefixSpan::params().min_count(2).lengths(2..=3),
+        PrefixSpan::params().min_count(2).closed(true),
+        PrefixSpan::params().min_count(1).gap(1..=14).span(20),
+    ] {
+        let all = params.mine(&paper()).unwrap();
+        for k in [1, 2, 3, 7, 20, 10_000] {
+            let best = params.clone().top(k).mine(&paper()).unwrap();
+            let plain: Vec<&Sequence> = all.top(k);
+            assert_eq!(best.iter().collect::<Vec<_>>(), plain, "{k}");
+            let counts = params
+                .clone()
+                .top(k)
+                .check()
+                .unwrap()
+                .count(&paper())
+                .unwrap();
+            assert_eq!(counts.iter().sum::<u64>() as usize, plain.len());
+        }
+    }
 }

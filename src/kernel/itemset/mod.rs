@@ -23,6 +23,7 @@ pub(crate) mod sequence_patterns;
 mod sequence_probe;
 #[cfg(test)]
 mod sequence_tests;
+pub(crate) mod sequence_top;
 pub(crate) mod sink;
 #[cfg(test)]
 mod tests;

@@ -29,7 +29,7 @@ pub(crate) struct Patterns {
     lengths: Option<Lengths>,
 }
 
-fn decode(ids: &[u32], codes: &[u32], pattern: &mut Pattern) {
+pub(super) fn decode(ids: &[u32], codes: &[u32], pattern: &mut Pattern) {
     pattern.items.clear();
     pattern.ends.clear();
     for (at, &code) in codes.iter().enumerate() {
@@ -95,7 +95,7 @@ fn look_ahead(
     Ok(seen)
 }
 
-fn first_only(data: &Data, settings: &SequenceSettings) -> bool {
+pub(super) fn first_only(data: &Data, settings: &SequenceSettings) -> bool {
     data.single && settings.max_gap.is_none() && settings.max_span.is_none()
 }
 

@@ -5,6 +5,7 @@ use super::limits::{Bound, Limits};
 use super::prefix_span::SequenceSettings;
 use super::sequence_data::Sequences;
 use super::sequence_patterns::{Pattern, collect, visit};
+use super::sequence_top::top;
 use super::tests::Random;
 
 type Patients = Vec<Vec<(i32, u32)>>;
@@ -481,4 +482,67 @@ fn closed_patterns_keep_within_their_bytes() {
     assert!(overrun.longest > 0);
     settings.limits.max_bytes = 2_000_000;
     assert!(collect(&flat.input(), &settings).is_ok());
+}
+
+/// The largest supports, whatever the ties and however many patterns there are.
+#[test]
+fn the_largest_are_those_of_a_sort_of_all() {
+    let mut random = Random(21);
+    for round in 0..300 {
+        let n = 1 + random.next(12);
+        let patients: Patients = (0..n)
+            .map(|_| {
+                let n = random.next(10);
+                let event = |_| (random.next(6) as i32, random.next(4) as u32);
+                (0..n).map(event).collect()
+            })
+            .collect();
+        let flat = Flat::new(&patients);
+        let mut settings = SequenceSettings::new(1 + random.next(3));
+        settings.closed = random.next(2) == 0;
+        settings.max_length = 3;
+        settings.min_length = 1 + random.next(2) as usize;
+        let mut all: Vec<(Pattern, u64)> = Vec::new();
+        let mut keep = |pattern: &Pattern, support: u64| {
+            all.push((pattern.clone(), support));
+            true
+        };
+        visit(&flat.input(), &settings, &mut keep).unwrap();
+        all.sort_by_key(|(_, support)| std::cmp::Reverse(*support));
+        let k = 1 + random.next(all.len() as u64 + 3) as usize;
+        all.truncate(k);
+        assert_eq!(
+            top(&flat.input(), &settings, k).unwrap(),
+            all,
+            "round {round}, {k}"
+        );
+    }
+}
+
+/// Closed patterns at a support where all patterns are too many are found above it.
+#[test]
+fn the_largest_closed_ones_keep_clear_of_the_blow_up() {
+    // Fifty of a hundred patients have 40 items in order, all have two of them.
+    let patients: Patients = (0..100)
+        .map(|patient| {
+            let n = if patient % 2 == 0 {
+                40
+            } else {
+                2 + patient / 9
+            };
+            (0..n as i32).map(|day| (day, day as u32)).collect()
+        })
+        .collect();
+    let flat = Flat::new(&patients);
+    let mut settings = SequenceSettings::new(1);
+    settings.limits.max_sets = 5_000;
+    let open = top(&flat.input(), &settings, 4).unwrap();
+    assert!(open.iter().all(|(_, support)| *support > 90));
+    settings.closed = true;
+    let found = top(&flat.input(), &settings, 4).unwrap();
+    assert_eq!(found[0].0.items, [0, 1]);
+    assert_eq!(found.len(), 4);
+    let Err(MineError::Overrun(_)) = top(&flat.input(), &settings, 100) else {
+        panic!("the hundredth closed pattern is not within 5,000 patterns");
+    };
 }
