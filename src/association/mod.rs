@@ -72,6 +72,7 @@ mod saved;
 mod sequences;
 mod sequences_earliest;
 mod sequences_rules;
+mod sequences_table;
 mod shrinkage;
 mod shrinkage_fit;
 mod signals;
@@ -82,6 +83,7 @@ mod supports;
 mod testable;
 mod time_to;
 mod time_to_days;
+mod time_to_follow_up;
 
 pub use crate::numeric::multiple::{Adjustment, adjust};
 pub use confirmation::{ConfirmParams, Confirmation, Confirmed};
@@ -109,8 +111,9 @@ pub use safety::{
 };
 pub use safety_interactions::{DrugInteraction, DrugInteractions};
 pub use safety_reports::Reports;
-pub use sequences::{PrefixSpan, PrefixSpanParams, PrefixSpanValidParams, Sequence, Sequences};
+pub use sequences::{PrefixSpan, PrefixSpanParams, PrefixSpanValidParams};
 pub use sequences_rules::SequenceRule;
+pub use sequences_table::{Sequence, Sequences};
 pub use shrinkage::{CountCell, GammaMixture, ShrunkRatio, squash};
 pub use shrinkage_fit::{GammaPoissonFit, GammaPoissonParams, ZeroCounts, fit_gamma_poisson};
 pub use signals::{ReportCounts, ReportRows, ReportedPair, WeightedExpectation, count_reports};
@@ -120,4 +123,5 @@ pub use significant::{
 pub use strata::{MantelHaenszel, breslow_day, mantel_haenszel, mantel_haenszel_test};
 pub use stratification::{Strata, Stratified};
 pub use testable::{Attainable, Cover, Testable, Visit, tarone};
-pub use time_to::{CurvePoint, FollowUp, TimeTo, TimeToParams, TimeToValidParams};
+pub use time_to::{TimeTo, TimeToParams, TimeToValidParams};
+pub use time_to_follow_up::{CurvePoint, FollowUp};

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::association::itemset_table::Itemsets;
 use crate::association::pair_table::{Pair, Pairs};
 use crate::association::rule_table::{Rule, Rules};
-use crate::association::sequences::{Sequence, Sequences};
+use crate::association::sequences_table::{Sequence, Sequences};
 use crate::association::{Adjustment, Strata};
 use crate::error::{Error, ErrorKind, Result};
 

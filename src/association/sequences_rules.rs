@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::association::sequences::{Sequence, Sequences};
 use crate::association::sequences_earliest::{Bounds, Record, earliest, patients_of_items};
+use crate::association::sequences_table::{Sequence, Sequences};
 use crate::design::Histories;
 use crate::error::{ErrorKind, Result};
 use crate::estimator::params::Checker;
@@ -109,9 +109,9 @@ impl Sequences {
         let later = map_tasks(lasts.len(), |at| {
             Later::new(histories, &patients[lasts[at] as usize], lasts[at], bounds)
         });
-        let by_first: Vec<(&[Vec<u32>], Vec<(u32, usize)>)> = by_first.into_iter().collect();
-        let rules = map_tasks(by_first.len(), |at| {
-            let (first, wanted) = &by_first[at];
+        let firsts: Vec<&[Vec<u32>]> = by_first.keys().copied().collect();
+        let rules = map_tasks(firsts.len(), |at| {
+            let (first, wanted) = (firsts[at], &by_first[firsts[at]]);
             let items: Vec<u32> = wanted.iter().map(|(item, _)| *item).collect();
             let counts = Followed::new(histories, &patients, first, &items, bounds);
             let rule = |(own, (item, at)): (usize, &(u32, usize))| {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::estimator::figure::Shape;
 use crate::numeric::seed::{stream, uniform};
 
 #[test]
