@@ -3,11 +3,16 @@
 //! | question | here |
 //! |---|---|
 //! | Which orders of events are frequent? | [`PrefixSpan`]: patterns of any length, with gaps and spans in days |
+//! | Which step follows the others more often than by the length of records? | [`Sequences::rules`] |
 //! | What follows what, how often and how soon, and is it more than chance? | [`TimeTo`](crate::association::TimeTo), pair by pair |
 //! | Which ways do patients take? | [`Pathways`](crate::association::Pathways): every patient on exactly one |
 //!
 //! A pattern is a list of steps, each a set of items of one day. A patient has it when such days follow one
-//! another within the gaps and the span; every patient counts once, however often.
+//! another within the gaps and the span; every patient counts once, however often. Below a hierarchy
+//! ([`Histories::with_ancestors`]) a step holds no item beside what stands above it.
+//!
+//! Common histories have more patterns than can be counted (60 days in the same order have 2^60): where one
+//! long pattern proves that there are too many, a search is refused before it begins.
 //!
 //! Sources: Pei et al. (2004), doi:10.1109/TKDE.2004.77; gaps and spans as Srikant and Agrawal (1996),
 //! doi:10.1007/BFb0014140.

@@ -399,19 +399,30 @@ fn patterns_beyond_counting_are_refused_at_once() {
         settings.max_length = 3;
         assert!(collect(&flat.input(), &settings).is_ok());
     }
-    // One day of 40 items, a largest gap.
-    let patients: Patients = vec![(0..40).map(|item| (0, item)).collect(); 9];
-    let mut settings = SequenceSettings::new(9);
-    settings.limits.max_sets = 1_000_000;
-    settings.max_gap = Some(3);
-    let flat = Flat::new(&patients);
-    let Err(MineError::Overrun(overrun)) = collect(&flat.input(), &settings) else {
-        panic!("2^40 patterns");
-    };
-    assert!(
-        overrun.at_least > 1e6 && overrun.longest > 10,
-        "{overrun:?}"
-    );
+    // Under a largest gap: one day of 40 items; 60 days, each within the gap of three more.
+    let one_day: Patients = vec![(0..40).map(|item| (0, item)).collect(); 9];
+    let in_order: Patients = (0..9)
+        .map(|late| (0..60).map(|at| (at + late, at as u32)).collect())
+        .collect();
+    for patients in [one_day, in_order] {
+        let flat = Flat::new(&patients);
+        let mut settings = SequenceSettings::new(9);
+        settings.limits.max_sets = 1_000_000;
+        settings.max_gap = Some(3);
+        let mut seen = 0;
+        let found = visit(&flat.input(), &settings, &mut |_, _| {
+            seen += 1;
+            true
+        });
+        let Err(MineError::Overrun(overrun)) = found else {
+            panic!("beyond counting");
+        };
+        assert_eq!(seen, 0);
+        assert!(
+            overrun.at_least > 1e6 && overrun.longest > 10,
+            "{overrun:?}"
+        );
+    }
 }
 
 /// The look ahead never claims more patterns than there are.
@@ -448,7 +459,7 @@ fn what_the_look_ahead_proves_is_there() {
         settings.limits.max_sets = n;
         assert!(
             collect(&flat.input(), &settings).is_ok(),
-            "round {round}: {n} patterns"
+            "round {round}: {n} patterns of {patients:?} under {settings:?}"
         );
         if n > 1 {
             settings.limits.max_sets = n / 2;
