@@ -9,9 +9,9 @@
 //!
 //! A may be several steps: then their first completion is day zero. A landmark begins the time at risk later.
 //!
-//! The direction of a pair is tested against the order that the two have by their own times of
-//! occurrence ([`null_order_share`](crate::association::null_order_share)); among pairs that are found, the time from A to B is a survival curve
-//! (Kaplan and Meier 1958, doi:10.1080/01621459.1958.10501452). Order is no cause.
+//! The direction of a pair is tested against the order that the two have by their own times of occurrence
+//! ([`null_order_share`](crate::association::null_order_share)); among pairs that are found, the time from A to B
+//! is a survival curve (Kaplan and Meier 1958, doi:10.1080/01621459.1958.10501452). Order is no cause.
 //!
 //! How long a patient was observed has to be known: without [`Histories::followed_until`] a search is refused.
 
