@@ -15,7 +15,8 @@ pub struct Sequence {
     pub support: u64,
 }
 
-/// Sequential patterns with their supports; made by [`PrefixSpanParams::mine`].
+/// Sequential patterns with their supports; made by
+/// [`PrefixSpanParams::mine`](crate::association::PrefixSpanParams::mine).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawSequences")]
 pub struct Sequences {
