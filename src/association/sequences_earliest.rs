@@ -45,21 +45,22 @@ pub(super) struct Earliest {
     /// Days with events up to this one, itself among them.
     pub(super) visit: u32,
     pub(super) day: i32,
-    /// The latest day of the first step with which the completion is had.
+    /// The latest day of the first step with which the completion is had; without a span any that serves.
     pub(super) start: i32,
 }
 
 /// The first day on which the steps are completed; `None` where they never are.
 pub(super) fn earliest(record: Record<'_>, steps: &[Vec<u32>], bounds: Bounds) -> Option<Earliest> {
+    if bounds.max_gap.is_none() && bounds.span.is_none() {
+        return soonest(record, steps, bounds.min_gap);
+    }
     let visits: Vec<(i32, &[u32])> = record.visits().collect();
     let (min_gap, max_gap) = (
         i64::from(bounds.min_gap),
         bounds.max_gap.map_or(i64::MAX, i64::from),
     );
     let span = bounds.span.map_or(i64::MAX, i64::from);
-    let has = |visit: usize, step: &[u32]| {
-        (step.iter()).all(|item| visits[visit].1.binary_search(item).is_ok())
-    };
+    let has = |visit: usize, step: &[u32]| holds(visits[visit].1, step);
     let (first, later) = steps.split_first()?;
     // By visit: the latest start of the steps so far that end there.
     let mut reach: Vec<Option<i32>> = (0..visits.len())
@@ -95,6 +96,28 @@ pub(super) fn earliest(record: Record<'_>, steps: &[Vec<u32>], bounds: Bounds) -
         day: visits[visit].0,
         start: reach[visit]?,
     })
+}
+
+fn holds(items: &[u32], step: &[u32]) -> bool {
+    (step.iter()).all(|item| items.binary_search(item).is_ok())
+}
+
+/// The same where nothing but a least gap binds: every step as soon as it can be.
+fn soonest(record: Record<'_>, steps: &[Vec<u32>], min_gap: u32) -> Option<Earliest> {
+    let mut left = steps.iter().peekable();
+    let mut start = None;
+    let mut not_before = i64::MIN;
+    for (visit, (day, items)) in (1..).zip(record.visits()) {
+        if i64::from(day) < not_before || left.next_if(|step| holds(items, step)).is_none() {
+            continue;
+        }
+        let start = *start.get_or_insert(day);
+        if left.peek().is_none() {
+            return Some(Earliest { visit, day, start });
+        }
+        not_before = i64::from(day) + i64::from(min_gap);
+    }
+    None
 }
 
 /// Patients of every item, increasing.

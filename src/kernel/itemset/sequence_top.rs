@@ -1,9 +1,10 @@
 //! The k patterns of largest support.
 //!
 //! The support of the k-th pattern is found by halving between supports that k patterns reach and
-//! supports that they do not; a run ends as soon as it has k. Then those above it, which are
-//! fewer, and as many of those at it as are missing. So neither k nor ties beyond counting need
-//! memory, and the answer does not depend on how the search went.
+//! supports that they do not; a run ends when it has some more than k, and a run that has them without
+//! being ended has the answer. Else those above that support, which are fewer than k, and as many of
+//! those at it as are missing. So ties beyond counting need no memory, and the answer does not
+//! depend on how the search went.
 
 use std::time::Instant;
 
@@ -34,7 +35,14 @@ pub(crate) fn top(
     }
     // One bound on time for all runs.
     let ends = settings.limits.max_time.map(|time| (Instant::now(), time));
-    let least = threshold(input, &settings, k)?;
+    let least = match threshold(input, &settings, k)? {
+        Threshold::Passed(mut found) => {
+            found.sort_by_key(|(_, support)| std::cmp::Reverse(*support));
+            found.truncate(k);
+            return Ok(found);
+        }
+        Threshold::At(support) => support,
+    };
     settings.limits.max_time = ends.map(|(start, time)| time.saturating_sub(start.elapsed()));
     settings.min_support = least.saturating_add(1);
     let mut found = first(input, &settings, k, None)?;
@@ -46,13 +54,21 @@ pub(crate) fn top(
     Ok(found)
 }
 
-/// The largest support that at least `k` patterns reach, or the least allowed one.
+/// What the search for the support of the k-th pattern came upon.
+enum Threshold {
+    /// All patterns of some support, k of them at least.
+    Passed(Vec<(Pattern, u64)>),
+    /// The largest support that k patterns reach, or the least allowed one.
+    At(u64),
+}
+
 fn threshold(
     input: &Sequences<'_>,
     settings: &SequenceSettings,
     k: usize,
-) -> Result<u64, MineError> {
+) -> Result<Threshold, MineError> {
     let ends = settings.limits.max_time.map(|time| (Instant::now(), time));
+    let enough = k.saturating_mul(4).saturating_add(1024);
     // `low` is reached by k patterns, or is the least allowed; `high` is not reached by k.
     let (mut low, mut high) = (settings.min_support, input.offsets.len() as u64);
     let mut reached = false;
@@ -67,11 +83,14 @@ fn threshold(
         let mut run = settings.clone();
         run.min_support = middle;
         run.limits.max_time = ends.map(|(start, time)| time.saturating_sub(start.elapsed()));
-        match first(input, &run, k, None) {
+        match first(input, &run, enough, None) {
             Ok(found) if found.len() < k => high = middle,
+            Ok(found) if found.len() < enough => return Ok(Threshold::Passed(found)),
             Ok(found) => {
-                let least = found.iter().map(|(_, support)| *support).min();
-                low = least.unwrap_or(middle).max(middle);
+                // k of these reach this, whatever else there is.
+                let mut supports: Vec<u64> = found.iter().map(|(_, support)| *support).collect();
+                supports.sort_unstable_by(|a, b| b.cmp(a));
+                low = supports[k.saturating_sub(1)];
                 (reached, beyond) = (true, None);
             }
             // All patterns there are too many to look for closed ones; perhaps above.
@@ -83,7 +102,7 @@ fn threshold(
         }
     }
     match beyond {
-        None => Ok(low),
+        None => Ok(Threshold::At(low)),
         Some(error) => Err(error),
     }
 }
