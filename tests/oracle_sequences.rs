@@ -66,7 +66,9 @@ fn times(wanted: &Value) -> Histories {
             events.push((patient, *day as i32, "b"));
         }
     }
-    let ends = days.iter().map(|day| *day as i32).enumerate();
+    // Who has B is observed beyond it.
+    let end = |(day, came): (&f64, &f64)| *day as i32 + 200 * *came as i32;
+    let ends = days.iter().zip(&event).map(end).enumerate();
     let histories = Histories::from_days(days.len(), events).unwrap();
     histories.followed_until(ends).unwrap()
 }

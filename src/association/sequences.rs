@@ -332,7 +332,8 @@ impl PrefixSpanValidParams {
     fn settings(&self, histories: &Histories) -> SequenceSettings {
         SequenceSettings {
             min_gap: self.gap.0,
-            max_gap: self.gap.1,
+            // Days are no farther apart than this.
+            max_gap: self.gap.1.filter(|most| *most < u32::MAX),
             max_span: self.span,
             min_length: self.lengths.0,
             max_length: self.lengths.1,

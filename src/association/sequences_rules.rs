@@ -149,7 +149,8 @@ impl Sequences {
     fn bounds(&self) -> Bounds {
         Bounds {
             min_gap: self.gap.0,
-            max_gap: self.gap.1,
+            // Days are no farther apart than this.
+            max_gap: self.gap.1.filter(|most| *most < u32::MAX),
             span: self.span,
         }
     }
