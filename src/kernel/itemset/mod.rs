@@ -18,6 +18,8 @@ mod lists;
 mod pairs;
 pub(crate) mod prefix_span;
 pub(crate) mod prepare;
+#[cfg(test)]
+mod sequence_bounds_tests;
 pub(crate) mod sequence_data;
 pub(crate) mod sequence_patterns;
 mod sequence_probe;
