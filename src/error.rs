@@ -273,7 +273,8 @@ pub enum ErrorKind {
     },
     /// More sets than a bound allows; found before they are made.
     #[error(
-        "{what}: at least {at_least:.3e} sets (the longest has {longest} items), more than {bound} allows; raise the support, bound the lengths, ask for closed or maximal sets, or raise the bound"
+        "{what}: at least {at_least:.3e} sets{}, more than {bound} allows; raise the support, bound the lengths, ask for closed or maximal sets, or raise the bound",
+        longest_of(*longest)
     )]
     Explosion {
         /// What was asked for.
@@ -334,6 +335,14 @@ fn list(names: &[String]) -> String {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }
     text
+}
+
+/// How long sets are, where it is known.
+fn longest_of(items: usize) -> String {
+    match items {
+        0 => String::new(),
+        items => format!(" (the longest seen has {items} items)"),
+    }
 }
 
 fn suggest(name: &Option<String>) -> String {

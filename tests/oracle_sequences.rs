@@ -1,7 +1,7 @@
 //! Sequential patterns against the package prefixspan, times to an event against R's survival, tests
 //! within strata against R's exact Mantel-Haenszel test.
 
-use galen::association::{Alternative, Cooccurrence, PrefixSpan, Strata, TimeTo};
+use galen::association::{Alternative, Cooccurrence, FollowUp, PrefixSpan, Strata, TimeTo};
 use galen::design::{Hierarchy, Histories, Items};
 use serde_json::Value;
 
@@ -56,9 +56,8 @@ fn patterns_as_prefixspan() {
     }
 }
 
-#[test]
-fn times_to_an_event_as_survival() {
-    let wanted = expected("expected.json");
+/// Times from A to B of the fixture, each in its own patient.
+fn times(wanted: &Value) -> Histories {
     let (days, event) = (numbers(&wanted["days"]), numbers(&wanted["event"]));
     let mut events = Vec::new();
     for (patient, (day, came)) in days.iter().zip(&event).enumerate() {
@@ -67,16 +66,15 @@ fn times_to_an_event_as_survival() {
             events.push((patient, *day as i32, "b"));
         }
     }
-    let ends = days.iter().map(|day| *day as i32).enumerate();
-    let histories = Histories::from_days(days.len(), events)
-        .unwrap()
-        .followed_until(ends)
-        .unwrap();
-    let found = TimeTo::params()
-        .window(1_000)
-        .of(&histories, "a", "b")
-        .unwrap();
-    let curve = &wanted["curve"];
+    // Who has B is observed beyond it.
+    let end = |(day, came): (&f64, &f64)| *day as i32 + 200 * *came as i32;
+    let ends = days.iter().zip(&event).map(end).enumerate();
+    let histories = Histories::from_days(days.len(), events).unwrap();
+    histories.followed_until(ends).unwrap()
+}
+
+#[track_caller]
+fn curve_as(found: &FollowUp, curve: &Value, median: &Value) {
     let column = |name: &str| numbers(&curve[name]);
     let (day, at_risk, came, ended) = (
         column("day"),
@@ -96,13 +94,36 @@ fn times_to_an_event_as_survival() {
             near(point.upper, upper[at], 1e-12);
         }
     }
-    let median = numbers(&wanted["median"]);
     let told = [
         found.median,
         found.median_interval.0,
         found.median_interval.1,
     ];
-    assert_eq!(told, [Some(median[0]), Some(median[1]), Some(median[2])]);
+    let wanted: Vec<Option<f64>> = (median.as_array().unwrap().iter().map(Value::as_f64)).collect();
+    assert_eq!(told.as_slice(), wanted);
+}
+
+#[test]
+fn times_to_an_event_as_survival() {
+    let wanted = expected("expected.json");
+    let params = TimeTo::params().window(1_000);
+    let found = params.of(&times(&wanted), "a", "b").unwrap();
+    curve_as(&found, &wanted["curve"], &wanted["median"]);
+}
+
+/// B from the first to the last day of a window: given that neither B nor the end came before.
+#[test]
+fn windows_that_begin_later_as_survival() {
+    let wanted = expected("expected.json");
+    for case in wanted["from"].as_array().unwrap() {
+        let window = numbers(&case["window"]);
+        let params = TimeTo::params()
+            .landmark(window[0] as u32)
+            .window(window[1] as u32);
+        let found = params.of(&times(&wanted), "a", "b").unwrap();
+        assert_eq!(found.n_at_risk, case["n"].as_u64().unwrap());
+        curve_as(&found, &case["curve"], &case["median"]);
+    }
 }
 
 #[test]
@@ -149,7 +170,9 @@ fn medians_of_curves_that_end_as_survival() {
             .iter()
             .enumerate()
             .flat_map(|(patient, day)| [(patient, 0, "a"), (patient, *day as i32, "b")]);
+        // Everybody has B last: its day is the end.
         let histories = Histories::from_days(days.len(), events).unwrap();
+        let histories = histories.followed_to_last_event();
         let found = TimeTo::params().of(&histories, "a", "b").unwrap();
         let told = [
             found.median,

@@ -108,6 +108,8 @@ fn main() -> Outcome<()> {
     let histories = Histories::from_days(n_patients, visits)?;
     let ways = Pathways::params().steps(Steps::Every).count(&histories)?;
     println!("{ways}");
+    // Nothing is known of patients but their encounters: curves would be biased, orders are told alone.
+    let histories = histories.followed_to_last_event();
     let orders = TimeTo::params().window(5).min_count(30).find(&histories)?;
     println!(
         "Orders that are more than chance, within five encounters: {}",

@@ -57,6 +57,7 @@ mod measure;
 mod pair_table;
 mod partition;
 mod pathways;
+mod pathways_told;
 mod permutation;
 mod rule_filter;
 mod rule_params;
@@ -69,6 +70,9 @@ mod safety_reports;
 mod safety_show;
 mod saved;
 mod sequences;
+mod sequences_earliest;
+mod sequences_rules;
+mod sequences_table;
 mod shrinkage;
 mod shrinkage_fit;
 mod signals;
@@ -78,6 +82,8 @@ mod stratification;
 mod supports;
 mod testable;
 mod time_to;
+mod time_to_days;
+mod time_to_follow_up;
 
 pub use crate::numeric::multiple::{Adjustment, adjust};
 pub use confirmation::{ConfirmParams, Confirmation, Confirmed};
@@ -105,9 +111,9 @@ pub use safety::{
 };
 pub use safety_interactions::{DrugInteraction, DrugInteractions};
 pub use safety_reports::Reports;
-pub use sequences::{
-    PrefixSpan, PrefixSpanParams, PrefixSpanValidParams, Sequence, SequenceRule, Sequences,
-};
+pub use sequences::{PrefixSpan, PrefixSpanParams, PrefixSpanValidParams};
+pub use sequences_rules::SequenceRule;
+pub use sequences_table::{Sequence, Sequences};
 pub use shrinkage::{CountCell, GammaMixture, ShrunkRatio, squash};
 pub use shrinkage_fit::{GammaPoissonFit, GammaPoissonParams, ZeroCounts, fit_gamma_poisson};
 pub use signals::{ReportCounts, ReportRows, ReportedPair, WeightedExpectation, count_reports};
@@ -117,4 +123,5 @@ pub use significant::{
 pub use strata::{MantelHaenszel, breslow_day, mantel_haenszel, mantel_haenszel_test};
 pub use stratification::{Strata, Stratified};
 pub use testable::{Attainable, Cover, Testable, Visit, tarone};
-pub use time_to::{CurvePoint, FollowUp, TimeTo, TimeToParams, TimeToValidParams};
+pub use time_to::{TimeTo, TimeToParams, TimeToValidParams};
+pub use time_to_follow_up::{CurvePoint, FollowUp};

@@ -1,4 +1,13 @@
 //! The ways that patients take: every patient on exactly one, counted.
+//!
+//! No number here tells of 1 to `min_count - 1` patients, nor does any difference of two. A way of too
+//! few patients is folded into its beginning, the way without its last step, which is then left open
+//! (`a > b > ...`); a beginning that is still too rare into its own, and what is left over goes to the others.
+//! Patients without a step are others where they are too few. Others that are too few take in the smallest
+//! of the told ways; where everybody is one group, only the number of patients is told.
+//!
+//! This holds within one table. Two tables of the same patients under different settings can be set
+//! against each other: hand out one of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,6 +15,7 @@ use std::fmt;
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
+use crate::association::pathways_told::{Gaps, Group, told};
 use crate::design::Histories;
 use crate::error::{Error, ErrorKind, Result};
 use crate::estimator::figure::{Axis, Figure, FlowLink, FlowNode};
@@ -69,7 +79,10 @@ impl PathwayParams {
         self
     }
 
-    /// Sets the number of patients below which pathways are told together as others.
+    /// Sets the number of patients below which no group is told; 1 tells all.
+    ///
+    /// Ways of fewer patients are folded into their beginnings and then into others, as said at
+    /// [`Pathways`].
     #[must_use]
     pub fn min_count(mut self, patients: u64) -> Self {
         self.0.min_count = patients;
@@ -78,7 +91,8 @@ impl PathwayParams {
 
     /// Counts the pathways, the most frequent first; of equal ones by their items.
     ///
-    /// What happens on one day is one step. Cost: a sort of the pathways.
+    /// What happens on one day is one step. Rare ways are folded as said at [`Pathways`]. Cost: a sort of the
+    /// pathways.
     ///
     /// # Errors
     /// [`ErrorKind::Parameter`]; [`ErrorKind::FeatureNames`] for a start that is not there.
@@ -93,7 +107,7 @@ impl PathwayParams {
                 })
             })?),
         };
-        let mut ways: BTreeMap<Vec<Vec<u32>>, Vec<Vec<i32>>> = BTreeMap::new();
+        let mut ways: BTreeMap<Vec<Vec<u32>>, Gaps> = BTreeMap::new();
         let mut n_without = 0;
         for patient in 0..histories.n_patients() {
             let (steps, days) = params.way(histories, patient, start);
@@ -104,42 +118,43 @@ impl PathwayParams {
             let gaps = days.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
             ways.entry(steps).or_default().push(gaps.collect());
         }
-        let n_patients = histories.n_patients() as u64 - n_without;
-        let mut others = (0, 0);
-        let mut pathways = Vec::new();
-        for (steps, gaps) in ways {
-            if (gaps.len() as u64) < params.min_count {
-                others = (others.0 + 1, others.1 + gaps.len() as u64);
-                continue;
-            }
-            let median = |at: usize| {
-                let mut days: Vec<i32> = gaps.iter().map(|own| own[at]).collect();
-                days.sort_unstable();
-                let middle = days.len() / 2;
-                let upper = f64::from(days[middle]);
-                if days.len() % 2 == 1 {
-                    upper
-                } else {
-                    0.5 * (upper + f64::from(days[middle - 1]))
-                }
-            };
-            pathways.push(Pathway {
-                median_days: (0..steps.len() - 1).map(median).collect(),
-                n: gaps.len() as u64,
-                share: gaps.len() as f64 / n_patients as f64,
-                steps,
-            });
+        let told = told(ways, n_without, params.min_count);
+        let n_patients = histories.n_patients() as u64 - told.n_without;
+        let mut names = BTreeMap::new();
+        for item in told.groups.iter().flat_map(|group| &group.steps).flatten() {
+            let name = || histories.names()[*item as usize].clone();
+            names.entry(*item).or_insert_with(name);
         }
-        pathways.sort_by(|a, b| b.n.cmp(&a.n).then_with(|| a.steps.cmp(&b.steps)));
+        let pathway = |group: Group| Pathway {
+            median_days: (0..group.steps.len() - 1)
+                .map(|at| median(&group.gaps, at))
+                .collect(),
+            n: group.gaps.len() as u64,
+            share: group.gaps.len() as f64 / n_patients as f64,
+            steps: group.steps,
+            open: group.open,
+        };
         Ok(Pathways {
-            names: histories.names().to_vec(),
+            names,
             longest: params.longest,
-            pathways,
+            pathways: told.groups.into_iter().map(pathway).collect(),
             n_patients,
-            n_without,
-            n_other_ways: others.0,
-            n_others: others.1,
+            n_without: told.n_without,
+            n_others: told.n_others,
         })
+    }
+}
+
+/// Median days from one step to the next; never of nobody.
+fn median(gaps: &Gaps, at: usize) -> f64 {
+    let mut days: Vec<i32> = gaps.iter().map(|own| own[at]).collect();
+    days.sort_unstable();
+    let middle = days.len() / 2;
+    let upper = f64::from(days[middle]);
+    if days.len() % 2 == 1 {
+        upper
+    } else {
+        0.5 * (upper + f64::from(days[middle - 1]))
     }
 }
 
@@ -182,7 +197,7 @@ impl PathwayValidParams {
             if !begun {
                 continue;
             }
-            let step: Vec<u32> = match self.steps {
+            let mut step: Vec<u32> = match self.steps {
                 Steps::New => all
                     .iter()
                     .filter(|item| !seen.contains(item))
@@ -192,6 +207,13 @@ impl PathwayValidParams {
                 Steps::Changed | Steps::Every => all.clone(),
             };
             seen.extend(&step);
+            // What stands above another item of the day says nothing more.
+            let above: Vec<u32> = step
+                .iter()
+                .flat_map(|item| histories.above(*item))
+                .copied()
+                .collect();
+            step.retain(|item| !above.contains(item));
             before = all;
             if !step.is_empty() {
                 steps.push(step);
@@ -207,7 +229,10 @@ impl PathwayValidParams {
 pub struct Pathway {
     /// Items of every step, increasing within one.
     pub steps: Vec<Vec<u32>>,
-    /// Number of patients.
+    /// Whether this is only how these patients begin: whether they end so or go on is not told, as it
+    /// would be of too few.
+    pub open: bool,
+    /// Number of patients, at least `min_count`.
     pub n: u64,
     /// Their share of the patients on any way.
     pub share: f64,
@@ -215,20 +240,32 @@ pub struct Pathway {
     pub median_days: Vec<f64>,
 }
 
-/// Pathways, the most frequent first.
+/// Pathways, the most frequent first; every patient is in one group of the table.
+///
+/// The groups are the pathways, the others and those without a step. Each has nobody or at least `min_count`
+/// patients, so that sums and differences tell no smaller number either:
+///
+/// 1. a way of too few patients is folded into its beginning, the way without its last step, together with
+///    those who end there if they are too few too, and left open; where this is enough it is told, else it is
+///    folded further;
+/// 2. what is left over is the others; patients without a step belong to them where they are too few;
+/// 3. where the others are some but too few, the smallest told ways are counted among them until they are
+///    enough, and last the patients without a step. What is told of fewer than `min_count` patients
+///    altogether is their number alone.
+///
+/// Number of rare ways, names of items on no told way and days of fewer patients are not kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pathways {
-    names: Vec<String>,
+    /// Of the items on told ways.
+    names: BTreeMap<u32, String>,
     longest: usize,
     /// The pathways that are told.
     pub pathways: Vec<Pathway>,
-    /// Patients on any way.
+    /// Patients on any way, and those without one where they are counted among the others.
     pub n_patients: u64,
-    /// Patients without any step.
+    /// Patients without any step; 0 where they are counted among the others.
     pub n_without: u64,
-    /// Ways too rare to be told.
-    pub n_other_ways: u64,
-    /// Patients on these.
+    /// Patients whose way is not told.
     pub n_others: u64,
 }
 
@@ -263,18 +300,21 @@ impl Pathways {
         })
     }
 
-    /// A pathway in words.
+    /// A pathway in words: "a > b + c", or "a > ..." where it is left open.
     ///
     /// # Panics
     /// When it is of other items.
     pub fn text(&self, pathway: &Pathway) -> String {
-        let steps = pathway.steps.iter().map(|step| self.step(step));
-        steps.collect::<Vec<_>>().join(" > ")
+        self.labels(pathway).join(" > ")
     }
 
-    fn step(&self, items: &[u32]) -> String {
-        let name = |item: &u32| self.names[*item as usize].as_str();
-        items.iter().map(name).collect::<Vec<_>>().join(" + ")
+    fn labels(&self, pathway: &Pathway) -> Vec<String> {
+        let step = |items: &Vec<u32>| {
+            let name = |item: &u32| self.names[item].as_str();
+            items.iter().map(name).collect::<Vec<_>>().join(" + ")
+        };
+        let open = pathway.open.then(|| OPEN.to_string());
+        pathway.steps.iter().map(step).chain(open).collect()
     }
 
     /// The pathways that are told as a drawing: a column a step, patients as width. Those on rarer ways
@@ -284,7 +324,7 @@ impl Pathways {
         let mut links: BTreeMap<[(usize, String); 2], u64> = BTreeMap::new();
         for pathway in &self.pathways {
             let steps: Vec<(usize, String)> =
-                (pathway.steps.iter().map(|step| self.step(step)).enumerate()).collect();
+                self.labels(pathway).into_iter().enumerate().collect();
             for step in &steps {
                 *nodes.entry(step.clone()).or_default() += pathway.n;
             }
@@ -300,12 +340,14 @@ impl Pathways {
             FlowLink::new(places[&ends[0]], places[&ends[1]], *n as f64)
         };
         let steps = (1..=self.longest.min(24)).map(|step| format!("step {step}"));
-        let caption = format!(
-            "{} of {} patients; the others take {} rarer ways",
+        let mut caption = format!(
+            "{} of {} patients; the others take rarer ways",
             self.n_patients - self.n_others,
-            self.n_patients,
-            self.n_other_ways
+            self.n_patients
         );
+        if self.pathways.iter().any(|pathway| pathway.open) {
+            caption += "; at \"...\" patients end or go on in rarer ways";
+        }
         Figure::new(title, Axis::new("patients"), Axis::new(""))
             .flow(
                 steps,
@@ -315,6 +357,9 @@ impl Pathways {
             .caption(caption)
     }
 }
+
+/// Stands for the rest of a pathway that is left open.
+const OPEN: &str = "...";
 
 /// Pathways printed at most; the rest is counted.
 const MOST_LINES: usize = 30;
@@ -345,11 +390,8 @@ impl fmt::Display for Pathways {
         if more > 0 {
             writeln!(f, "... and {more} more")?;
         }
-        writeln!(
-            f,
-            "{:>8} patients on {} rarer ways",
-            self.n_others, self.n_other_ways
-        )
+        writeln!(f, "{:>8} others, on rarer ways", self.n_others)?;
+        writeln!(f, "{:>8} without a step", self.n_without)
     }
 }
 

@@ -56,27 +56,181 @@ fn steps_are_what_is_new_or_changed_or_every_day() {
     );
 }
 
+/// Numbers of patients by way, each letter a day of its own.
+fn cohort(ways: &[(&str, usize)]) -> Histories {
+    let mut events = Vec::new();
+    let mut patient = 0;
+    for (way, n) in ways {
+        for _ in 0..*n {
+            let days = (0..).zip(way.chars());
+            events.extend(days.map(|(day, item)| (patient, 10 * day, item.to_string())));
+            patient += 1;
+        }
+    }
+    Histories::from_days(patient, events).unwrap()
+}
+
+fn texts(found: &Pathways) -> Vec<(String, u64)> {
+    let told = found.pathways.iter();
+    told.map(|way| (found.text(way), way.n)).collect()
+}
+
 #[test]
-fn rare_ways_are_told_together_and_days_are_medians() {
-    let found = Pathways::params().min_count(2).count(&wards()).unwrap();
+fn rare_ways_are_folded_into_their_beginnings() {
+    let own = |ways: &[(&str, u64)]| -> Vec<(String, u64)> {
+        ways.iter()
+            .map(|(text, n)| (text.to_string(), *n))
+            .collect()
+    };
+    let five = |ways: &[(&str, usize)]| {
+        Pathways::params()
+            .min_count(5)
+            .count(&cohort(ways))
+            .unwrap()
+    };
+    // Two of three steps each too rare: their beginning is told; a way that ends there is told apart.
+    let found = five(&[("abc", 4), ("abd", 3), ("ab", 6), ("x", 5)]);
+    let expected = [("a > b > ...", 7), ("a > b", 6), ("x", 5)];
+    assert_eq!(texts(&found), own(&expected));
     assert_eq!(
-        (found.pathways.len(), found.n_patients, found.n_without),
-        (1, 4, 1)
+        (found.n_patients, found.n_others, found.n_without),
+        (18, 0, 0)
     );
-    assert_eq!((found.n_other_ways, found.n_others), (2, 2));
-    let way = &found.pathways[0];
+    assert_eq!(found.pathways[0].median_days, [10.0]);
+    // Those who end at the beginning are too few: they are of it.
+    let found = five(&[("abc", 4), ("abd", 3), ("ab", 2), ("x", 5)]);
+    assert_eq!(texts(&found), own(&[("a > b > ...", 9), ("x", 5)]));
+    // Folded twice; what is left over is the others.
+    let found = five(&[
+        ("abc", 2),
+        ("ade", 2),
+        ("af", 1),
+        ("p", 2),
+        ("q", 3),
+        ("", 6),
+    ]);
+    assert_eq!(texts(&found), own(&[("a > ...", 5)]));
     assert_eq!(
-        (way.n, way.share, way.median_days.as_slice()),
-        (2, 0.5, &[3.0][..])
+        (found.n_patients, found.n_others, found.n_without),
+        (10, 5, 6)
+    );
+    let figure = found.figure("Wards");
+    assert!(
+        figure.caption.contains("5 of 10 patients"),
+        "{}",
+        figure.caption
     );
     let text = found.to_string();
     assert!(
-        text.contains("50.0 %") && text.contains("2 patients on 2 rarer ways"),
+        text.contains("50.0 %") && text.contains("5 others"),
         "{text}"
     );
-    let figure = found.figure("Wards");
-    assert!(figure.caption.contains("2 of 4 patients"));
     assert!(crate::report::svg(&figure).contains("Wards"));
+    // Names of what is not told are not kept.
+    let saved = serde_json::to_string(&found).unwrap();
+    assert!(saved.contains("\"a\"") && !saved.contains("\"p\"") && !saved.contains("\"b\""));
+    assert_eq!(serde_json::from_str::<Pathways>(&saved).unwrap(), found);
+}
+
+#[test]
+fn others_that_are_too_few_take_in_the_smallest_ways() {
+    let five = |ways: &[(&str, usize)]| {
+        Pathways::params()
+            .min_count(5)
+            .count(&cohort(ways))
+            .unwrap()
+    };
+    let numbers = |found: &Pathways| (found.n_patients, found.n_others, found.n_without);
+    let found = five(&[("ab", 9), ("c", 6), ("d", 2)]);
+    assert_eq!(
+        (texts(&found), numbers(&found)),
+        (vec![("a > b".into(), 9)], (17, 8, 0))
+    );
+    // Patients without a step are a group too.
+    let found = five(&[("ab", 9), ("c", 6), ("", 2)]);
+    assert_eq!(
+        (texts(&found), numbers(&found)),
+        (vec![("a > b".into(), 9)], (17, 8, 0))
+    );
+    let found = five(&[("d", 2), ("", 9)]);
+    assert_eq!((found.pathways.len(), numbers(&found)), (0, (11, 11, 0)));
+    let found = five(&[("d", 3), ("", 1)]);
+    assert_eq!((found.pathways.len(), numbers(&found)), (0, (4, 4, 0)));
+}
+
+/// Every group of a table has nobody or enough patients, they are all patients, and each is
+/// where it belongs.
+#[test]
+fn no_number_tells_of_too_few() {
+    use crate::numeric::seed::{stream, uniform};
+    let mut random = stream(3, 0);
+    let mut draw = |n: usize| (n as f64 * uniform(&mut random)) as usize;
+    let (mut opened, mut whole, mut silent) = (0, 0, 0);
+    for round in 0..400 {
+        let least = 2 + draw(9);
+        let n_items = 1 + draw(4);
+        let ways: Vec<(String, usize)> = (0..1 + draw(8))
+            .map(|_| {
+                let letter = |_| char::from(b'a' + draw(n_items) as u8);
+                let way: String = (0..4).map(letter).collect();
+                (way[..draw(5)].to_string(), 1 + draw(8))
+            })
+            .collect();
+        let ways: Vec<(&str, usize)> = ways.iter().map(|(way, n)| (way.as_str(), *n)).collect();
+        let histories = cohort(&ways);
+        let params = Pathways::params()
+            .min_count(least as u64)
+            .steps(Steps::Every);
+        let found = params.longest(3).count(&histories).unwrap();
+        let told: u64 = found.pathways.iter().map(|way| way.n).sum();
+        let total = histories.n_patients() as u64;
+        assert_eq!(
+            told + found.n_others + found.n_without,
+            total,
+            "round {round}"
+        );
+        assert_eq!(found.n_patients, total - found.n_without);
+        let groups = found.pathways.iter().map(|way| way.n);
+        let groups = groups.chain([found.n_others, found.n_without]);
+        let everybody = found.pathways.is_empty() && found.n_without == 0;
+        for n in groups {
+            assert!(
+                n == 0 || n >= least as u64 || everybody,
+                "{n} of {least}: {ways:?}"
+            );
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for way in &found.pathways {
+            assert!(seen.insert((way.steps.clone(), way.open)));
+            opened += usize::from(way.open);
+            whole += usize::from(!way.open);
+            let text = found.text(way).replace(" > ", "");
+            let beginning = text.trim_end_matches("...");
+            let fits = |own: &str| {
+                let own = &own[..own.len().min(3)];
+                if way.open {
+                    own.starts_with(beginning)
+                } else {
+                    own == beginning
+                }
+            };
+            let of: usize = ways
+                .iter()
+                .filter(|(own, _)| fits(own))
+                .map(|(_, n)| n)
+                .sum();
+            assert!(if way.open {
+                of >= way.n as usize
+            } else {
+                of == way.n as usize
+            });
+        }
+        silent += usize::from(everybody);
+    }
+    assert!(
+        opened > 50 && whole > 200 && silent > 50,
+        "{opened} {whole} {silent}"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::association::itemset_table::Itemsets;
 use crate::association::pair_table::{Pair, Pairs};
 use crate::association::rule_table::{Rule, Rules};
-use crate::association::sequences::{Sequence, Sequences};
+use crate::association::sequences_table::{Sequence, Sequences};
 use crate::association::{Adjustment, Strata};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -133,6 +133,8 @@ impl TryFrom<RawPairs> for Pairs {
 pub(super) struct RawSequences {
     names: Vec<String>,
     n_patients: usize,
+    gap: (u32, Option<u32>),
+    span: Option<u32>,
     sequences: Vec<Sequence>,
 }
 
@@ -140,6 +142,11 @@ impl TryFrom<RawSequences> for Sequences {
     type Error = Error;
 
     fn try_from(raw: RawSequences) -> Result<Self> {
+        let (least, most) = raw.gap;
+        require(
+            least > 0 && most.is_none_or(|most| least <= most),
+            "sequences",
+        )?;
         for sequence in &raw.sequences {
             let step = |step: &Vec<u32>| !step.is_empty() && named(step, &raw.names);
             let sound = !sequence.steps.is_empty() && sequence.steps.iter().all(step);
@@ -151,6 +158,8 @@ impl TryFrom<RawSequences> for Sequences {
         Ok(Self {
             names: raw.names,
             n_patients: raw.n_patients,
+            gap: raw.gap,
+            span: raw.span,
             sequences: raw.sequences,
         })
     }
@@ -243,6 +252,7 @@ mod tests {
                 ("\"steps\":[[0]]", "\"steps\":[[2]]"),
                 ("\"steps\":[[0]]", "\"steps\":[[]]"),
                 ("\"support\":5", "\"support\":6"),
+                ("\"gap\":[1", "\"gap\":[0"),
             ],
         );
         refuses(

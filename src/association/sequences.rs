@@ -3,24 +3,29 @@
 //! | question | here |
 //! |---|---|
 //! | Which orders of events are frequent? | [`PrefixSpan`]: patterns of any length, with gaps and spans in days |
+//! | Which step follows the others more often than by the length of records? | [`Sequences::rules`] |
 //! | What follows what, how often and how soon, and is it more than chance? | [`TimeTo`](crate::association::TimeTo), pair by pair |
 //! | Which ways do patients take? | [`Pathways`](crate::association::Pathways): every patient on exactly one |
 //!
 //! A pattern is a list of steps, each a set of items of one day. A patient has it when such days follow one
-//! another within the gaps and the span; every patient counts once, however often.
+//! another within the gaps and the span; every patient counts once, however often. Below a hierarchy
+//! ([`Histories::with_ancestors`]) a step holds no item beside what stands above it.
+//!
+//! Common histories have more patterns than can be counted (60 days in the same order have 2^60): where one
+//! long pattern proves that there are too many, a search is refused before it begins.
 //!
 //! Sources: Pei et al. (2004), doi:10.1109/TKDE.2004.77; gaps and spans as Srikant and Agrawal (1996),
 //! doi:10.1007/BFb0014140.
 
-use std::fmt;
 use std::ops::{ControlFlow, RangeInclusive};
+use std::time::Duration;
 
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
 use crate::association::itemset_choice::least_of;
 use crate::association::itemsets::{Least, told_as};
-use crate::association::saved::RawSequences;
+use crate::association::sequences_table::{Sequence, Sequences};
 use crate::design::Histories;
 use crate::error::{Error, Result};
 use crate::estimator::params::Checker;
@@ -28,6 +33,7 @@ use crate::kernel::itemset::limits::Limits;
 use crate::kernel::itemset::prefix_span::SequenceSettings;
 use crate::kernel::itemset::sequence_data::Sequences as Flat;
 use crate::kernel::itemset::sequence_patterns::{Pattern, collect, visit};
+use crate::kernel::itemset::sequence_top::top;
 
 const NAME: &str = "sequences";
 
@@ -40,7 +46,10 @@ pub struct PrefixSpanValidParams {
     gap: (u32, Option<u32>),
     span: Option<u32>,
     closed: bool,
+    top: Option<usize>,
     most_sets: u64,
+    most_bytes: u64,
+    most_seconds: Option<f64>,
 }
 
 /// Settings of a search for sequential patterns.
@@ -52,7 +61,10 @@ pub struct PrefixSpanValidParams {
 /// | [`gap`](Self::gap) | one day at least between steps |
 /// | [`span`](Self::span) | any |
 /// | [`closed`](Self::closed) | all patterns |
+/// | [`top`](Self::top) | all patterns |
 /// | [`most_sets`](Self::most_sets) | 100,000,000 patterns |
+/// | [`most_bytes`](Self::most_bytes) | 4 GiB |
+/// | [`most_seconds`](Self::most_seconds) | none |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PrefixSpanParams(PrefixSpanValidParams);
 
@@ -88,7 +100,10 @@ impl PrefixSpan {
             gap: (1, None),
             span: None,
             closed: false,
+            top: None,
             most_sets: Limits::default().max_sets,
+            most_bytes: Limits::default().max_bytes,
+            most_seconds: None,
         })
     }
 }
@@ -136,10 +151,55 @@ impl PrefixSpanParams {
         self
     }
 
-    /// Sets the number of patterns beyond which the search ends in an error.
+    /// Keeps the patterns of largest support only, the largest first; of equal ones the first.
+    ///
+    /// No more than these are ever kept, so that the bounds on patterns and bytes do not matter and the
+    /// least support may be small; with `closed` the bounds hold, as all patterns of the support that is
+    /// reached are looked at.
+    ///
+    /// ```
+    /// use galen::association::PrefixSpan;
+    /// use galen::design::Histories;
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// // Sixty events in the same order: 2^60 patterns.
+    /// let events = (0..60).map(|day| (0, day, format!("event {day:02}")));
+    /// let histories = Histories::from_days(1, events)?;
+    /// let params = PrefixSpan::params().min_count(1);
+    /// assert!(params.mine(&histories).is_err());
+    /// let found = params.top(2).mine(&histories)?;
+    /// let texts: Vec<String> = found.iter().map(|sequence| found.text(sequence)).collect();
+    /// assert_eq!(texts, ["event 00", "event 00 > event 01"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn top(mut self, patterns: usize) -> Self {
+        self.0.top = Some(patterns);
+        self
+    }
+
+    /// Sets the number of patterns beyond which the search ends in an error. Where one long pattern proves
+    /// that there are more, it ends before it begins.
     #[must_use]
     pub fn most_sets(mut self, patterns: u64) -> Self {
         self.0.most_sets = patterns;
+        self
+    }
+
+    /// Sets the bytes that kept patterns may take, and what finds the closed ones, before the search ends in
+    /// an error.
+    #[must_use]
+    pub fn most_bytes(mut self, bytes: u64) -> Self {
+        self.0.most_bytes = bytes;
+        self
+    }
+
+    /// Sets the seconds after which the search ends in an error. What such a search gives is the same as
+    /// ever, but whether it gives anything hangs on the machine.
+    #[must_use]
+    pub fn most_seconds(mut self, seconds: f64) -> Self {
+        self.0.most_seconds = Some(seconds);
         self
     }
 
@@ -171,6 +231,11 @@ impl ParamGuard for PrefixSpanParams {
         let (least, most) = own.gap;
         let sound = least >= 1 && most.is_none_or(|most| least <= most);
         checker.require(sound, "gap", least, rule)?;
+        checker.require(own.top != Some(0), "top", 0, ">= 1")?;
+        if let Some(seconds) = own.most_seconds {
+            let sound = Duration::try_from_secs_f64(seconds).is_ok() && seconds > 0.0;
+            checker.require(sound, "most_seconds", seconds, "> 0")?;
+        }
         Ok(own)
     }
 
@@ -182,29 +247,39 @@ impl ParamGuard for PrefixSpanParams {
 
 impl PrefixSpanValidParams {
     /// All patterns wanted, depth first: after a pattern those with one more item on its last day, by
-    /// item, then those with an item on a later day, by item.
+    /// item, then those with an item on a later day, by item. With [`top`](PrefixSpanParams::top) the largest
+    /// support first.
     ///
     /// Cost: in proportion to the patterns and the places where patients can end them; first items in
     /// parallel.
     ///
     /// # Errors
-    /// [`ErrorKind::Explosion`](crate::error::ErrorKind::Explosion) beyond `most_sets`.
+    /// [`ErrorKind::Explosion`](crate::error::ErrorKind::Explosion) beyond `most_sets`, `most_bytes` or
+    /// `most_seconds`.
     pub fn mine(&self, histories: &Histories) -> Result<Sequences> {
         let mut found = Sequences {
             names: histories.names().to_vec(),
             n_patients: histories.n_patients(),
+            gap: self.gap,
+            span: self.span,
             sequences: Vec::new(),
         };
-        let settings = self.settings(histories);
-        let patterns = collect(&flat(histories), &settings).map_err(told_as(NAME))?;
-        patterns.visit(|pattern, support| {
+        let mut keep = |pattern: &Pattern, support: u64| {
             found.sequences.push(sequence(pattern, support));
             true
-        });
+        };
+        if self.top.is_some() {
+            self.run(histories, &mut keep)?;
+            return Ok(found);
+        }
+        let settings = self.settings(histories);
+        let patterns = collect(&flat(histories), &settings).map_err(told_as(NAME))?;
+        patterns.visit(keep);
         Ok(found)
     }
 
-    /// Hands every pattern over until the visitor breaks; none is kept, but for closed ones.
+    /// Hands every pattern over until the visitor breaks; none is kept, but for closed ones and the
+    /// largest.
     ///
     /// # Errors
     /// As [`Self::mine`].
@@ -213,10 +288,9 @@ impl PrefixSpanValidParams {
         histories: &Histories,
         mut visitor: impl FnMut(Sequence) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut hand_over =
-            |pattern: &Pattern, support: u64| visitor(sequence(pattern, support)).is_continue();
-        let settings = self.settings(histories);
-        visit(&flat(histories), &settings, &mut hand_over).map_err(told_as(NAME))
+        self.run(histories, &mut |pattern, support| {
+            visitor(sequence(pattern, support)).is_continue()
+        })
     }
 
     /// Number of patterns by their number of items: position 0 counts those of one.
@@ -225,30 +299,49 @@ impl PrefixSpanValidParams {
     /// As [`Self::mine`].
     pub fn count(&self, histories: &Histories) -> Result<Vec<u64>> {
         let mut counts = Vec::new();
-        let mut count = |pattern: &Pattern, _: u64| {
+        self.run(histories, &mut |pattern, _| {
             let at = pattern.items.len() - 1;
             if counts.len() <= at {
                 counts.resize(at + 1, 0);
             }
             counts[at] += 1;
             true
-        };
-        let settings = self.settings(histories);
-        visit(&flat(histories), &settings, &mut count).map_err(told_as(NAME))?;
+        })?;
         Ok(counts)
+    }
+
+    fn run(
+        &self,
+        histories: &Histories,
+        visitor: &mut dyn FnMut(&Pattern, u64) -> bool,
+    ) -> Result<()> {
+        let settings = self.settings(histories);
+        let Some(patterns) = self.top else {
+            return visit(&flat(histories), &settings, visitor).map_err(told_as(NAME));
+        };
+        for (pattern, support) in
+            top(&flat(histories), &settings, patterns).map_err(told_as(NAME))?
+        {
+            if !visitor(&pattern, support) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn settings(&self, histories: &Histories) -> SequenceSettings {
         SequenceSettings {
             min_gap: self.gap.0,
-            max_gap: self.gap.1,
+            // Days are no farther apart than this.
+            max_gap: self.gap.1.filter(|most| *most < u32::MAX),
             max_span: self.span,
             min_length: self.lengths.0,
             max_length: self.lengths.1,
             closed: self.closed,
             limits: Limits {
                 max_sets: self.most_sets,
-                ..Limits::default()
+                max_bytes: self.most_bytes,
+                max_time: self.most_seconds.map(Duration::from_secs_f64),
             },
             ..SequenceSettings::new(least_of(&self.least, histories.n_patients() as u64))
         }
@@ -260,6 +353,7 @@ fn flat(histories: &Histories) -> Flat<'_> {
         offsets: histories.starts(),
         days: histories.days(),
         items: histories.items(),
+        above: histories.all_above(),
     }
 }
 
@@ -273,136 +367,6 @@ fn sequence(pattern: &Pattern, support: u64) -> Sequence {
     Sequence {
         steps: pattern.ends.iter().map(step).collect(),
         support,
-    }
-}
-
-/// One sequential pattern.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sequence {
-    /// Items of every step, increasing within one.
-    pub steps: Vec<Vec<u32>>,
-    /// Number of patients.
-    pub support: u64,
-}
-
-/// Sequential patterns with their supports; made by [`PrefixSpanParams::mine`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "RawSequences")]
-pub struct Sequences {
-    pub(super) names: Vec<String>,
-    pub(super) n_patients: usize,
-    pub(super) sequences: Vec<Sequence>,
-}
-
-impl Sequences {
-    /// Number of patterns.
-    pub fn len(&self) -> usize {
-        self.sequences.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.sequences.is_empty()
-    }
-
-    /// Number of patients, those without events among them.
-    pub fn n_patients(&self) -> usize {
-        self.n_patients
-    }
-
-    /// The patterns.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Sequence> + '_ {
-        self.sequences.iter()
-    }
-
-    /// Up to `n` patterns of the largest support, of equal ones the first.
-    pub fn top(&self, n: usize) -> Vec<&Sequence> {
-        let mut order: Vec<&Sequence> = self.sequences.iter().collect();
-        order.sort_by_key(|sequence| std::cmp::Reverse(sequence.support));
-        order.truncate(n);
-        order
-    }
-
-    /// A pattern in words: "E11 > metformin + diet".
-    ///
-    /// # Panics
-    /// When the pattern is of other items.
-    pub fn text(&self, sequence: &Sequence) -> String {
-        let name = |item: &u32| self.names[*item as usize].as_str();
-        let step = |step: &Vec<u32>| step.iter().map(name).collect::<Vec<_>>().join(" + ");
-        sequence
-            .steps
-            .iter()
-            .map(step)
-            .collect::<Vec<_>>()
-            .join(" > ")
-    }
-
-    /// Rules "first steps, then the last one" of all patterns of two steps and more whose last step is one
-    /// item, where the first steps are a pattern here too; confidence of `min_confidence` at least.
-    ///
-    /// Lift is the confidence over the share of patients who have the last item at any time. Order
-    /// is in the counts; whether it is more than chance is told by
-    /// [`TimeTo`](crate::association::TimeTo).
-    pub fn rules(&self, min_confidence: f64) -> Vec<SequenceRule> {
-        let mut known: Vec<&Sequence> = self.sequences.iter().collect();
-        known.sort_by(|a, b| a.steps.cmp(&b.steps));
-        let support = |steps: &[Vec<u32>]| {
-            let found = known.binary_search_by(|sequence| sequence.steps.as_slice().cmp(steps));
-            found.ok().map(|at| known[at].support)
-        };
-        let rule = |sequence: &Sequence| {
-            let (last, first) = sequence.steps.split_last()?;
-            if first.is_empty() || last.len() != 1 {
-                return None;
-            }
-            let n_first = support(first)?;
-            let confidence = sequence.support as f64 / n_first as f64;
-            let share = support(std::slice::from_ref(last))? as f64 / self.n_patients as f64;
-            (confidence >= min_confidence).then(|| SequenceRule {
-                sequence: sequence.clone(),
-                n_first,
-                confidence,
-                lift: confidence / share,
-            })
-        };
-        self.sequences.iter().filter_map(rule).collect()
-    }
-}
-
-/// A rule "first steps, then the last one".
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SequenceRule {
-    /// All steps; the rule parts them before the last.
-    pub sequence: Sequence,
-    /// Patients with the first steps.
-    pub n_first: u64,
-    /// Share of these who go on to the last.
-    pub confidence: f64,
-    /// That share over the share of all patients with the last item at any time.
-    pub lift: f64,
-}
-
-/// Patterns printed at most; the rest is counted.
-const MOST_LINES: usize = 40;
-
-impl fmt::Display for Sequences {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:>8} {:>7}  sequence", "patients", "share")?;
-        for sequence in self.top(MOST_LINES) {
-            let share = 100.0 * sequence.support as f64 / self.n_patients as f64;
-            writeln!(
-                f,
-                "{:>8} {:>5.1} %  {}",
-                sequence.support,
-                share,
-                self.text(sequence)
-            )?;
-        }
-        match self.len().saturating_sub(MOST_LINES) {
-            0 => Ok(()),
-            more => writeln!(f, "... and {more} more"),
-        }
     }
 }
 

@@ -102,31 +102,6 @@ fn closed_patterns_stand_for_all() {
 }
 
 #[test]
-fn rules_part_a_pattern_before_its_last_step() {
-    let found = PrefixSpan::params().min_count(2).mine(&paper()).unwrap();
-    let rules = found.rules(0.0);
-    let rule = rules
-        .iter()
-        .find(|r| found.text(&r.sequence) == "d > c")
-        .unwrap();
-    // d: three patients, all go on to c; c: all four.
-    assert_eq!((rule.n_first, rule.confidence, rule.lift), (3, 1.0, 1.0));
-    let rule = rules
-        .iter()
-        .find(|r| found.text(&r.sequence) == "d > c > b")
-        .unwrap();
-    assert_eq!((rule.n_first, rule.sequence.support), (3, 2));
-    // a, then d: two of four; d at any time: three of four.
-    let rule = rules
-        .iter()
-        .find(|r| found.text(&r.sequence) == "a > d")
-        .unwrap();
-    assert_eq!((rule.confidence, rule.lift), (0.5, 0.5 / 0.75));
-    assert!(found.rules(0.9).iter().all(|rule| rule.confidence >= 0.9));
-    assert!(rules.iter().all(|rule| rule.sequence.steps.len() > 1));
-}
-
-#[test]
 fn visiting_may_end_early_and_the_best_come_first() {
     let params = PrefixSpan::params().min_count(2);
     let mut seen = 0;
@@ -157,6 +132,9 @@ fn bad_settings_and_explosions_are_refused() {
         PrefixSpan::params().min_count(0),
         PrefixSpan::params().lengths(0..=2),
         PrefixSpan::params().gap(0..=2),
+        PrefixSpan::params().top(0),
+        PrefixSpan::params().most_seconds(f64::NAN),
+        PrefixSpan::params().most_seconds(f64::INFINITY),
     ] {
         let error = params.mine(&paper()).unwrap_err();
         assert!(
@@ -173,6 +151,83 @@ fn bad_settings_and_explosions_are_refused() {
         matches!(error.kind(), ErrorKind::Explosion { .. }),
         "{error}"
     );
+    let told = error.to_string();
+    assert!(
+        told.contains("longest seen has") && !told.contains(" 0 items"),
+        "{told}"
+    );
+    let bytes = PrefixSpan::params()
+        .min_count(2)
+        .closed(true)
+        .most_bytes(100);
+    let error = bytes.mine(&paper()).unwrap_err();
+    assert!(error.to_string().contains("most_bytes"), "{error}");
     let none = Histories::from_days(3, Vec::<(usize, i32, &str)>::new()).unwrap();
     assert!(PrefixSpan::params().mine(&none).unwrap().is_empty());
+}
+
+#[test]
+fn no_item_stands_beside_its_ancestor() {
+    use crate::association::{Pathways, TimeTo};
+    use crate::design::Hierarchy;
+    let mut events = Vec::new();
+    for patient in 0..30 {
+        let code = if patient % 2 == 0 { "E11.9" } else { "E11.2" };
+        events.extend([
+            (patient, 0, code),
+            (patient, 0, "I10"),
+            (patient, 9, "E11.9"),
+        ]);
+    }
+    let icd = Hierarchy::new([("E11.9", "E11"), ("E11.2", "E11")]).unwrap();
+    let histories = Histories::from_days(30, events)
+        .unwrap()
+        .with_ancestors(&icd);
+    let found = PrefixSpan::params().min_count(12).mine(&histories).unwrap();
+    let texts: Vec<String> = found.iter().map(|sequence| found.text(sequence)).collect();
+    for text in [
+        "E11 > E11",
+        "E11 + I10 > E11.9",
+        "E11.9 > E11",
+        "E11.2 + I10 > E11.9",
+    ] {
+        assert!(texts.iter().any(|own| own == text), "{text}");
+    }
+    assert!(
+        !texts.iter().any(|text| text.contains("E11 + E11.")),
+        "{texts:?}"
+    );
+    let ways = Pathways::params().min_count(5).count(&histories).unwrap();
+    let texts: Vec<String> = ways.pathways.iter().map(|way| ways.text(way)).collect();
+    assert_eq!(texts, ["E11.2 + I10 > E11.9", "E11.9 + I10"]);
+    let pairs = TimeTo::params()
+        .alpha(1.0)
+        .find(&histories.followed_to_last_event())
+        .unwrap();
+    assert!(pairs.iter().all(|pair| !pair.names.contains(&"E11".into())));
+}
+
+#[test]
+fn the_largest_are_those_of_a_plain_sort() {
+    for params in [
+        PrefixSpan::params().min_count(1),
+        PrefixSpan::params().min_count(2).lengths(2..=3),
+        PrefixSpan::params().min_count(2).closed(true),
+        PrefixSpan::params().min_count(1).gap(1..=14).span(20),
+    ] {
+        let all = params.mine(&paper()).unwrap();
+        for k in [1, 2, 3, 7, 20, 10_000] {
+            let best = params.clone().top(k).mine(&paper()).unwrap();
+            let plain: Vec<&Sequence> = all.top(k);
+            assert_eq!(best.iter().collect::<Vec<_>>(), plain, "{k}");
+            let counts = params
+                .clone()
+                .top(k)
+                .check()
+                .unwrap()
+                .count(&paper())
+                .unwrap();
+            assert_eq!(counts.iter().sum::<u64>() as usize, plain.len());
+        }
+    }
 }

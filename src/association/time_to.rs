@@ -7,21 +7,23 @@
 //!   --B+A                                B on the same day or before: not at risk
 //! ```
 //!
-//! The direction of a pair is tested against the order that the two have by their own times of
-//! occurrence ([`null_order_share`]); among pairs that are found, the time from A to B is a survival curve
-//! (Kaplan and Meier 1958, doi:10.1080/01621459.1958.10501452). Order is no cause.
-
-use std::collections::BTreeMap;
+//! A may be several steps: then their first completion is day zero. A landmark begins the time at risk later.
+//!
+//! The direction of a pair is tested against the order that the two have by their own times of occurrence
+//! ([`null_order_share`](crate::association::null_order_share)); among pairs that are found, the time from A to B
+//! is a survival curve (Kaplan and Meier 1958, doi:10.1080/01621459.1958.10501452). Order is no cause.
+//!
+//! How long a patient was observed has to be known: without [`Histories::followed_until`] a search is refused.
 
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
-use crate::association::{
-    Adjustment, DirectionTest, adjust, direction_test, null_order_share, order_counts,
-};
+use crate::association::sequences_earliest::{Bounds, Record, earliest};
+use crate::association::time_to_days::{FirstDays, both, null_share, orders};
+use crate::association::time_to_follow_up::{CurvePoint, FollowUp};
+use crate::association::{Adjustment, DirectionTest, adjust, direction_test};
 use crate::design::Histories;
 use crate::error::{Error, ErrorKind, Result};
-use crate::estimator::figure::{Axis, Figure, Shape};
 use crate::estimator::params::Checker;
 use crate::numeric::parallel::map_tasks;
 use crate::numeric::product_limit::{Ending, ProductLimit};
@@ -32,7 +34,9 @@ const NAME: &str = "time to";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimeToValidParams {
+    landmark: u32,
     window: u32,
+    span: Option<u32>,
     min_count: u64,
     adjustment: Adjustment,
     alpha: f64,
@@ -43,7 +47,9 @@ pub struct TimeToValidParams {
 ///
 /// | setting | default |
 /// |---|---|
+/// | [`landmark`](Self::landmark) | 0: B from the day after A on |
 /// | [`window`](Self::window) | 365 days |
+/// | [`span`](Self::span) | any |
 /// | [`min_count`](Self::min_count) | 10 patients with an order |
 /// | [`adjustment`](Self::adjustment), [`alpha`](Self::alpha) | Benjamini-Yekutieli, 0.05 |
 /// | [`level`](Self::level) | 0.95 |
@@ -51,7 +57,27 @@ pub struct TimeToValidParams {
 pub struct TimeToParams(TimeToValidParams);
 
 impl TimeToParams {
-    /// Sets the days after A within which B counts, and within which an order does.
+    /// Begins the time at risk this many days after A, for B from the first day of a window to the last:
+    /// `landmark(30).window(365)`.
+    ///
+    /// Who has B earlier, or is no longer observed on that day, is not at risk, and the curve is of those who
+    /// are (landmark analysis: Anderson, Cain and Gelber 1983, doi:10.1200/JCO.1983.1.11.710). Orders of fewer
+    /// days do not count either way. For effects that need time, and where A is given because of the first
+    /// signs of B.
+    #[must_use]
+    pub fn landmark(mut self, days: u32) -> Self {
+        self.0.landmark = days;
+        self
+    }
+
+    /// Sets the days from the first to the last of several steps before B, at most.
+    #[must_use]
+    pub fn span(mut self, days: u32) -> Self {
+        self.0.span = Some(days);
+        self
+    }
+
+    /// Sets the last day after A on which B counts, and up to which an order does.
     #[must_use]
     pub fn window(mut self, days: u32) -> Self {
         self.0.window = days;
@@ -92,14 +118,16 @@ impl TimeToParams {
     /// patient has; pairs in parallel.
     ///
     /// # Errors
-    /// [`ErrorKind::Parameter`].
+    /// [`ErrorKind::Parameter`]; [`ErrorKind::OutOfRange`] naming a patient with events and without an end
+    /// of follow-up ([`Histories::followed_until`]).
     pub fn find(&self, histories: &Histories) -> Result<Vec<FollowUp>> {
         let params = self.check_ref()?;
+        histories.require_ends()?;
         let days = FirstDays::new(histories);
-        let pairs = days.pairs(params.min_count);
+        let pairs = days.pairs(histories, params.min_count);
         let tested = map_tasks(pairs.len(), |at| {
             let (a, b) = pairs[at];
-            let [a_day, b_day] = days.both(a, b);
+            let [a_day, b_day] = both(&days.of_item[a as usize], &days.of_item[b as usize]);
             let test = params.direction(&a_day, &b_day)?;
             Ok(test.map(|test| (a, b, test)))
         });
@@ -116,7 +144,13 @@ impl TimeToParams {
             let (a, b, test) = &tested[order[at]];
             let forward = test.p_a_first <= test.p_b_first;
             let (a, b) = if forward { (*a, *b) } else { (*b, *a) };
-            let mut found = params.follow(histories, &days, a, b)?;
+            let mut found = params.follow(
+                histories,
+                vec![vec![a]],
+                &days.of_item[a as usize],
+                &days,
+                b,
+            )?;
             found.adjusted_p = adjusted[order[at]];
             Ok(found)
         });
@@ -127,9 +161,54 @@ impl TimeToParams {
     ///
     /// # Errors
     /// [`ErrorKind::FeatureNames`] for a name that is not there; [`ErrorKind::Undefined`] where no
-    /// patient is at risk; [`ErrorKind::Parameter`].
+    /// patient is at risk; [`ErrorKind::Parameter`], [`ErrorKind::OutOfRange`] as for [`Self::find`].
     pub fn of(&self, histories: &Histories, a: &str, b: &str) -> Result<FollowUp> {
+        self.of_sequence(histories, &[&[a]], b)
+    }
+
+    /// Several items or steps before B: from the day on which the steps are first completed to the first
+    /// `b` after it.
+    ///
+    /// The items of a step fall on one day and the steps on days one after the other, within
+    /// [`span`](Self::span). Who has `b` up to the day of completion is not at risk. The order is tested
+    /// between that day and the first `b`.
+    ///
+    /// ```
+    /// use galen::association::TimeTo;
+    /// use galen::design::Histories;
+    ///
+    /// # fn main() -> galen::Result<()> {
+    /// let mut events = Vec::new();
+    /// for patient in 0..8 {
+    ///     events.extend([(patient, 0, "E11"), (patient, 30, "metformin"), (patient, 30, "diet")]);
+    ///     if patient < 6 {
+    ///         events.push((patient, 40 + 10 * patient as i32, "hypoglycaemia"));
+    ///     }
+    /// }
+    /// let histories = Histories::from_days(8, events)?
+    ///     .followed_until((0..8).map(|patient| (patient, 200)))?;
+    /// let steps: [&[&str]; 2] = [&["E11"], &["metformin", "diet"]];
+    /// let found = TimeTo::params().of_sequence(&histories, &steps, "hypoglycaemia")?;
+    /// assert_eq!(found.names[0], "E11 > diet + metformin");
+    /// // Days count from the second step.
+    /// assert_eq!((found.n_at_risk, found.n_followed, found.median), (8, 6, Some(45.0)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Self::of`]; [`ErrorKind::Parameter`] for steps without an item or none at all.
+    pub fn of_sequence(
+        &self,
+        histories: &Histories,
+        steps: &[&[&str]],
+        b: &str,
+    ) -> Result<FollowUp> {
         let params = self.check_ref()?;
+        let some = !steps.is_empty() && steps.iter().all(|step| !step.is_empty());
+        let rule = "at least one, each of at least one item";
+        Checker::new(NAME).require(some, "steps", steps.len(), rule)?;
+        histories.require_ends()?;
         let find = |name: &str| {
             histories.find(name).ok_or_else(|| {
                 Error::from(ErrorKind::FeatureNames {
@@ -138,7 +217,26 @@ impl TimeToParams {
                 })
             })
         };
-        params.follow(histories, &FirstDays::new(histories), find(a)?, find(b)?)
+        let mut a = Vec::with_capacity(steps.len());
+        for step in steps {
+            let items: Result<Vec<u32>> = step.iter().map(|name| find(name)).collect();
+            let mut items = items?;
+            items.sort_unstable();
+            items.dedup();
+            a.push(items);
+        }
+        let b = find(b)?;
+        let bounds = Bounds {
+            min_gap: 1,
+            max_gap: None,
+            span: params.span,
+        };
+        let completed = |patient: usize| {
+            let place = earliest(Record::of(histories, patient), &a, bounds)?;
+            Some((patient as u32, place.day))
+        };
+        let starts: Vec<(u32, i32)> = (0..histories.n_patients()).filter_map(completed).collect();
+        params.follow(histories, a, &starts, &FirstDays::new(histories), b)
     }
 }
 
@@ -149,6 +247,8 @@ impl ParamGuard for TimeToParams {
     fn check_ref(&self) -> Result<&TimeToValidParams> {
         let (checker, own) = (Checker::new(NAME), &self.0);
         checker.require(own.window >= 1, "window", own.window, ">= 1")?;
+        let early = own.landmark <= own.window;
+        checker.require(early, "landmark", own.landmark, "not beyond the window")?;
         checker.require(own.min_count >= 1, "min_count", own.min_count, ">= 1")?;
         let share = own.alpha > 0.0 && own.alpha <= 1.0;
         checker.require(share, "alpha", own.alpha, "in (0, 1]")?;
@@ -187,7 +287,9 @@ impl TimeTo {
     /// ```
     pub fn params() -> TimeToParams {
         TimeToParams(TimeToValidParams {
+            landmark: 0,
             window: 365,
+            span: None,
             min_count: 10,
             adjustment: Adjustment::BenjaminiYekutieli,
             alpha: 0.05,
@@ -196,169 +298,36 @@ impl TimeTo {
     }
 }
 
-/// A day of a curve on which something happens.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CurvePoint {
-    /// Days after A.
-    pub day: f64,
-    /// Patients still at risk just before.
-    pub at_risk: u64,
-    /// Patients who have B on this day.
-    pub events: u64,
-    /// Patients whose observation ends on this day.
-    pub censored: u64,
-    /// Share without B up to and including this day.
-    pub share: f64,
-    /// Lower end of its interval (log-log); the share itself where it has none.
-    pub lower: f64,
-    /// Upper end.
-    pub upper: f64,
-}
-
-/// From A to B.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FollowUp {
-    /// The first event.
-    pub a: u32,
-    /// What follows.
-    pub b: u32,
-    /// Names of both.
-    pub names: [String; 2],
-    /// Patients with A.
-    pub n_a: u64,
-    /// Those without B up to the day of the first A.
-    pub n_at_risk: u64,
-    /// Those of them who have B within the window.
-    pub n_followed: u64,
-    /// Days by which half of those at risk have B; `None` where the curve does not get there.
-    pub median: Option<f64>,
-    /// Interval of the median (Brookmeyer and Crowley 1982, on the log-log scale of the curve); an end
-    /// that is not reached is `None`.
-    pub median_interval: (Option<f64>, Option<f64>),
-    /// Share of those at risk without B, by day.
-    pub curve: Vec<CurvePoint>,
-    /// Whether A comes first more often than by the times of occurrence of both; `None` where no order
-    /// can be expected.
-    pub direction: Option<DirectionTest>,
-    /// Its two-sided p-value, adjusted for all pairs tested; that of one pair alone is not adjusted.
-    pub adjusted_p: f64,
-}
-
-impl FollowUp {
-    /// The curve as a drawing.
-    pub fn figure(&self) -> Figure {
-        let [a, b] = &self.names;
-        let title = format!("From {a} to {b}");
-        let y = Axis::new(format!("share without {b}")).range(0.0, 1.0);
-        let steps = |value: fn(&CurvePoint) -> f64| {
-            let start = (0.0, 1.0);
-            let points = self.curve.iter().map(|point| (point.day, value(point)));
-            let (x, y) = std::iter::once(start).chain(points).unzip();
-            Shape::Steps { x, y }
-        };
-        let text = format!(
-            "{} patients at risk, {} followed by {b}",
-            self.n_at_risk, self.n_followed
-        );
-        Figure::new(title, Axis::new("time").unit("days"), y)
-            .with("share", steps(|point| point.share))
-            .with("lower limit", steps(|point| point.lower))
-            .with("upper limit", steps(|point| point.upper))
-            .caption(text)
-    }
-}
-
-/// The first day of every item of every patient.
-struct FirstDays {
-    /// By item: patients and days, by patient.
-    of_item: Vec<Vec<(u32, i32)>>,
-    /// By patient: items, increasing.
-    of_patient: Vec<Vec<u32>>,
-}
-
-impl FirstDays {
-    fn new(histories: &Histories) -> Self {
-        let mut of_item = vec![Vec::new(); histories.names().len()];
-        let mut of_patient = Vec::with_capacity(histories.n_patients());
-        for patient in 0..histories.n_patients() {
-            let mut own = Vec::new();
-            for (day, item) in histories.events(patient) {
-                let list: &mut Vec<(u32, i32)> = &mut of_item[item as usize];
-                if list.last().is_none_or(|last| last.0 != patient as u32) {
-                    list.push((patient as u32, day));
-                    own.push(item);
-                }
-            }
-            own.sort_unstable();
-            of_patient.push(own);
-        }
-        Self {
-            of_item,
-            of_patient,
-        }
-    }
-
-    /// Pairs that enough patients have.
-    fn pairs(&self, min_count: u64) -> Vec<(u32, u32)> {
-        let frequent = |item: usize| self.of_item[item].len() as u64 >= min_count;
-        let found = map_tasks(self.of_item.len(), |a| {
-            if !frequent(a) {
-                return Vec::new();
-            }
-            let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
-            for (patient, _) in &self.of_item[a] {
-                let own = &self.of_patient[*patient as usize];
-                let later = own.partition_point(|item| *item <= a as u32);
-                for item in &own[later..] {
-                    *counts.entry(*item).or_default() += 1;
-                }
-            }
-            let enough = counts.into_iter().filter(|(_, count)| *count >= min_count);
-            enough.map(|(b, _)| (a as u32, b)).collect::<Vec<_>>()
-        });
-        found.into_iter().flatten().collect()
-    }
-
-    /// Days of both items of all patients with either.
-    fn both(&self, a: u32, b: u32) -> [Vec<Option<i64>>; 2] {
-        let (a, b) = (&self.of_item[a as usize], &self.of_item[b as usize]);
-        let mut days = [Vec::new(), Vec::new()];
-        let (mut i, mut j) = (0, 0);
-        while i < a.len() || j < b.len() {
-            let left = a.get(i).map_or(u32::MAX, |entry| entry.0);
-            let right = b.get(j).map_or(u32::MAX, |entry| entry.0);
-            days[0].push((left <= right).then(|| i64::from(a[i].1)));
-            days[1].push((right <= left).then(|| i64::from(b[j].1)));
-            i += usize::from(left <= right);
-            j += usize::from(right <= left);
-        }
-        days
-    }
-}
-
 impl TimeToValidParams {
     /// The test of order; `None` where too few patients or none at all show one.
     fn direction(&self, a: &[Option<i64>], b: &[Option<i64>]) -> Result<Option<DirectionTest>> {
-        let window = u64::from(self.window);
-        let counts = order_counts(a, b, window)?;
+        let counts = orders(a, b, self.landmark, self.window)?;
         if counts.a_first + counts.b_first < self.min_count.max(1) {
             return Ok(None);
         }
         // Where the times of occurrence force the order, it tells nothing.
-        match null_order_share(a, b, window) {
-            Ok(share) if share > 0.0 && share < 1.0 => {
+        match null_share(a, b, self.landmark, self.window) {
+            Some(share) if share > 0.0 && share < 1.0 => {
                 Ok(Some(direction_test(&counts, share, self.level)?))
             }
             _ => Ok(None),
         }
     }
 
-    fn follow(&self, histories: &Histories, days: &FirstDays, a: u32, b: u32) -> Result<FollowUp> {
-        let [a_day, b_day] = days.both(a, b);
+    /// From the day of A of every patient who has it to the first B.
+    fn follow(
+        &self,
+        histories: &Histories,
+        a: Vec<Vec<u32>>,
+        starts: &[(u32, i32)],
+        days: &FirstDays,
+        b: u32,
+    ) -> Result<FollowUp> {
+        let [a_day, b_day] = both(starts, &days.of_item[b as usize]);
         let direction = self.direction(&a_day, &b_day)?;
         let mut b_days = days.of_item[b as usize].iter().peekable();
         let (mut times, mut events) = (Vec::new(), Vec::new());
-        for (patient, start) in &days.of_item[a as usize] {
+        for (patient, start) in starts {
             while b_days.next_if(|entry| entry.0 < *patient).is_some() {}
             let end = b_days
                 .peek()
@@ -367,12 +336,14 @@ impl TimeToValidParams {
             if end.is_some_and(|end| end <= *start) {
                 continue;
             }
-            let window = i64::from(self.window);
             let after = |day: i32| i64::from(day) - i64::from(*start);
-            let observed = histories
-                .until(*patient as usize)
-                .map_or(0, after)
-                .min(window);
+            let (landmark, window) = (i64::from(self.landmark), i64::from(self.window));
+            // Ends were asked for before.
+            let until = histories.until(*patient as usize).unwrap_or(*start);
+            let observed = after(until).min(window);
+            if observed < landmark || end.is_some_and(|end| after(end) < landmark) {
+                continue;
+            }
             let followed = end.map(after).filter(|days| *days <= window);
             times.push(followed.unwrap_or(observed) as f64);
             events.push(followed.is_some());
@@ -380,7 +351,8 @@ impl TimeToValidParams {
         if times.is_empty() {
             return Err(ErrorKind::Undefined {
                 what: NAME,
-                reason: "no patient is at risk: every one has B up to the day of A",
+                reason: "no patient is at risk: every one with A has B before the time at risk begins, \
+                         or is not observed then",
             }
             .into());
         }
@@ -411,10 +383,11 @@ impl TimeToValidParams {
             curve.iter().find(half).map(|point| point.day)
         };
         Ok(FollowUp {
+            names: [told(histories, &a), histories.names()[b as usize].clone()],
             a,
             b,
-            names: [a, b].map(|item| histories.names()[item as usize].clone()),
-            n_a: days.of_item[a as usize].len() as u64,
+            n_a: starts.len() as u64,
+            landmark: self.landmark,
             n_at_risk: times.len() as u64,
             n_followed,
             median: limits.quantile(0.5),
@@ -424,6 +397,13 @@ impl TimeToValidParams {
             direction,
         })
     }
+}
+
+/// Steps in words.
+fn told(histories: &Histories, steps: &[Vec<u32>]) -> String {
+    let name = |item: &u32| histories.names()[*item as usize].as_str();
+    let step = |step: &Vec<u32>| step.iter().map(name).collect::<Vec<_>>().join(" + ");
+    steps.iter().map(step).collect::<Vec<_>>().join(" > ")
 }
 
 #[cfg(test)]

@@ -22,10 +22,14 @@ mod pairs;
 pub(crate) mod prefix_span;
 pub(crate) mod prepare;
 mod recode;
+#[cfg(test)]
+mod sequence_bounds_tests;
 pub(crate) mod sequence_data;
 pub(crate) mod sequence_patterns;
+mod sequence_probe;
 #[cfg(test)]
 mod sequence_tests;
+pub(crate) mod sequence_top;
 pub(crate) mod sink;
 mod spread;
 #[cfg(test)]

@@ -176,7 +176,8 @@ impl<S: Sink> Search<'_, S> {
         }
         // Same day first, then later days, each by item.
         level.codes.retain(|&code| {
-            let kept = self.supports[code as usize] >= least;
+            let kept =
+                self.supports[code as usize] >= least && !miner.data.joins_kin(&self.stack, code);
             if !kept {
                 self.supports[code as usize] = 0;
                 self.sizes[code as usize] = 0;
@@ -228,7 +229,7 @@ impl<S: Sink> Search<'_, S> {
 impl PrefixSpan<'_> {
     /// Visits every item that can follow, with its place; each place of an item once.
     #[inline(always)]
-    fn extend(
+    pub(super) fn extend(
         &self,
         places: &[Place],
         last: u32,

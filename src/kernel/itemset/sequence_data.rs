@@ -9,6 +9,8 @@ pub(crate) struct Sequences<'a> {
     pub(crate) offsets: &'a [usize],
     pub(crate) days: &'a [i32],
     pub(crate) items: &'a [u32],
+    /// Items above every item, which never stand beside it on one day of a pattern; may be empty.
+    pub(crate) above: &'a [Vec<u32>],
 }
 
 pub(super) const NONE: u32 = u32::MAX;
@@ -29,6 +31,8 @@ pub(super) struct Data {
     pub(super) places: Vec<Place>,
     /// No element has two items.
     pub(super) single: bool,
+    /// Items above and below every item, sorted; empty where there is no hierarchy.
+    pub(super) related: Vec<Vec<u32>>,
 }
 
 /// Where a pattern can end in one patient's elements.
@@ -126,6 +130,7 @@ pub(super) fn prepare(input: &Sequences<'_>, min_support: u64) -> Result<Data, M
             data.patients.push(data.days.len() as u32);
         }
     }
+    data.relate(input.above);
     // Places by item, in order of patients and days.
     data.starts = vec![0; data.ids.len() + 1];
     for &item in &data.items {
@@ -153,6 +158,33 @@ pub(super) fn prepare(input: &Sequences<'_>, min_support: u64) -> Result<Data, M
 }
 
 impl Data {
+    fn relate(&mut self, above: &[Vec<u32>]) {
+        if above.iter().all(Vec::is_empty) {
+            return;
+        }
+        self.related = vec![Vec::new(); self.ids.len()];
+        for (low, id) in self.ids.iter().enumerate() {
+            for id in above.get(*id as usize).into_iter().flatten() {
+                if let Ok(high) = self.ids.binary_search(id) {
+                    self.related[low].push(high as u32);
+                    self.related[high].push(low as u32);
+                }
+            }
+        }
+        self.related.iter_mut().for_each(|own| own.sort_unstable());
+    }
+
+    /// Whether a code would join one of its kin on the last day of a pattern.
+    pub(super) fn joins_kin(&self, pattern: &[u32], code: u32) -> bool {
+        if self.related.is_empty() || code & 1 == 1 {
+            return false;
+        }
+        let kin = &self.related[(code >> 1) as usize];
+        let begins = |own: &u32| own & 1 == 1;
+        let day = &pattern[pattern.iter().rposition(begins).unwrap_or(0)..];
+        day.iter().any(|own| kin.binary_search(&(own >> 1)).is_ok())
+    }
+
     #[inline(always)]
     pub(super) fn element(&self, element: u32) -> &[u32] {
         let element = element as usize;

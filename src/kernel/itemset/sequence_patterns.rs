@@ -7,6 +7,7 @@ use super::drive::{self, Itemsets};
 use super::limits::{Bound, Guard, Limits, Overrun};
 use super::prefix_span::{PrefixSpan, SequenceSettings};
 use super::sequence_data::{Data, Sequences, prepare};
+use super::sequence_probe::{Probe, probe};
 use super::sink::Lengths;
 
 /// A pattern as it is handed out.
@@ -28,7 +29,7 @@ pub(crate) struct Patterns {
     lengths: Option<Lengths>,
 }
 
-fn decode(ids: &[u32], codes: &[u32], pattern: &mut Pattern) {
+pub(super) fn decode(ids: &[u32], codes: &[u32], pattern: &mut Pattern) {
     pattern.items.clear();
     pattern.ends.clear();
     for (at, &code) in codes.iter().enumerate() {
@@ -60,21 +61,41 @@ impl Patterns {
     }
 }
 
-fn outcome<T>(guard: &Guard, limits: &Limits, output: T) -> Result<T, MineError> {
+fn outcome<T>(guard: &Guard, limits: &Limits, seen: Probe, output: T) -> Result<T, MineError> {
     match guard.met() {
         None => Ok(output),
         Some(bound) => Err(MineError::Overrun(Overrun {
             bound,
-            at_least: match bound {
+            at_least: seen.at_least.max(match bound {
                 Bound::Sets => limits.max_sets as f64 + 1.0,
                 _ => guard.sets() as f64,
-            },
-            longest: 0,
+            }),
+            longest: seen.longest,
         })),
     }
 }
 
-fn first_only(data: &Data, settings: &SequenceSettings) -> bool {
+/// Refuses at once what one long pattern proves to be too much.
+fn look_ahead(
+    miner: &PrefixSpan<'_>,
+    limits: &Limits,
+    lengths: Lengths,
+) -> Result<Probe, MineError> {
+    if limits.max_sets == u64::MAX {
+        return Ok(Probe::default());
+    }
+    let seen = probe(miner, lengths, limits.max_sets as f64);
+    if seen.at_least > limits.max_sets as f64 {
+        return Err(MineError::Overrun(Overrun {
+            bound: Bound::Sets,
+            at_least: seen.at_least,
+            longest: seen.longest,
+        }));
+    }
+    Ok(seen)
+}
+
+pub(super) fn first_only(data: &Data, settings: &SequenceSettings) -> bool {
     data.single && settings.max_gap.is_none() && settings.max_span.is_none()
 }
 
@@ -102,17 +123,17 @@ pub(crate) fn collect(
         },
         most: miner.most,
     };
-    let coded = outcome(
-        &guard,
-        &settings.limits,
-        drive::collect_from(&miner, &guard, lengths),
-    )?;
+    let limits = &settings.limits;
+    let seen = look_ahead(&miner, limits, lengths)?;
+    let coded = drive::collect_from(&miner, &guard, lengths);
+    let coded = outcome(&guard, limits, seen, coded)?;
     let mut patterns = Patterns {
         coded,
         ..Patterns::default()
     };
     if settings.closed {
-        patterns.dropped = not_closed(&patterns.coded);
+        let dropped = not_closed(&patterns.coded, &guard);
+        patterns.dropped = outcome(&guard, limits, seen, dropped)?;
         patterns.lengths = Some(Lengths {
             least: settings.min_length,
             most: settings.max_length,
@@ -146,21 +167,45 @@ pub(crate) fn visit(
         least: settings.min_length,
         most: settings.max_length,
     };
+    let seen = look_ahead(&miner, &settings.limits, lengths)?;
     let mut pattern = Pattern::default();
     drive::visit_from(&miner, &guard, lengths, &mut |codes, support| {
         decode(&data.ids, codes, &mut pattern);
         visitor(&pattern, support)
     });
-    outcome(&guard, &settings.limits, ())
+    outcome(&guard, &settings.limits, seen, ())
 }
 
-/// Marks patterns that have the support of one with one more item.
-fn not_closed(coded: &Itemsets) -> Vec<bool> {
+/// Bytes of a table of patterns: the keys beside it have a length of their own.
+fn bytes_of_table(patterns: usize) -> u64 {
+    let slots = (patterns as u64).saturating_mul(8) / 7;
+    let slot = size_of::<(Box<[u32]>, (usize, u64))>() as u64 + 1;
+    slots.saturating_add(1).next_power_of_two() * slot + patterns as u64
+}
+
+/// Marks patterns that have the support of one with one more item. The table of all patterns counts against the
+/// bound on bytes; where that is met nothing is marked.
+fn not_closed(coded: &Itemsets, guard: &Guard) -> Vec<bool> {
+    const BATCH: u64 = 1 << 16;
+    guard.report(0, bytes_of_table(coded.len()));
+    if guard.stopped() {
+        return Vec::new();
+    }
     let mut places: HashMap<Box<[u32]>, (usize, u64)> = HashMap::with_capacity(coded.len());
+    let mut bytes = 0;
     coded.visit(|codes, support| {
+        // An allocation takes whole blocks of 16 bytes, one of them its own.
+        bytes += (size_of_val(codes) as u64).next_multiple_of(16) + 16;
+        if bytes >= BATCH {
+            guard.report(0, std::mem::take(&mut bytes));
+        }
         places.insert(codes.into(), (places.len(), support));
-        true
+        !guard.stopped()
     });
+    guard.report(0, bytes);
+    if guard.stopped() {
+        return Vec::new();
+    }
     let mut dropped = vec![false; places.len()];
     let mut shorter = Vec::new();
     coded.visit(|codes, support| {

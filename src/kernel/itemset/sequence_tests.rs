@@ -7,21 +7,23 @@ use super::sequence_data::Sequences;
 use super::sequence_patterns::{Pattern, collect, visit};
 use super::tests::Random;
 
-type Patients = Vec<Vec<(i32, u32)>>;
+pub(super) type Patients = Vec<Vec<(i32, u32)>>;
 type Found = Vec<(Vec<Vec<u32>>, u64)>;
 
-struct Flat {
+pub(super) struct Flat {
     offsets: Vec<usize>,
     days: Vec<i32>,
     items: Vec<u32>,
+    above: Vec<Vec<u32>>,
 }
 
 impl Flat {
-    fn new(patients: &Patients) -> Self {
+    pub(super) fn new(patients: &Patients) -> Self {
         let mut flat = Self {
             offsets: vec![0],
             days: vec![],
             items: vec![],
+            above: vec![],
         };
         for events in patients {
             for &(day, item) in events {
@@ -33,11 +35,12 @@ impl Flat {
         flat
     }
 
-    fn input(&self) -> Sequences<'_> {
+    pub(super) fn input(&self) -> Sequences<'_> {
         Sequences {
             offsets: &self.offsets,
             days: &self.days,
             items: &self.items,
+            above: &self.above,
         }
     }
 }
@@ -56,7 +59,14 @@ fn elements(pattern: &Pattern) -> Vec<Vec<u32>> {
 }
 
 fn mined(patients: &Patients, settings: &SequenceSettings) -> Found {
-    let flat = Flat::new(patients);
+    mined_below(patients, settings, vec![])
+}
+
+fn mined_below(patients: &Patients, settings: &SequenceSettings, above: Vec<Vec<u32>>) -> Found {
+    let flat = Flat {
+        above,
+        ..Flat::new(patients)
+    };
     let mut found = Found::new();
     collect(&flat.input(), settings)
         .unwrap()
@@ -143,6 +153,17 @@ fn brute(patients: &Patients, n_items: u32, most: usize, settings: &SequenceSett
     out
 }
 
+/// Item 0 stands above 1 and 3; the last item, which may be missing, above 0.
+fn hierarchy() -> Vec<Vec<u32>> {
+    vec![vec![9], vec![0, 9], vec![], vec![0, 9]]
+}
+
+/// Whether no day of the pattern has an item and one above it.
+fn without_kin(pattern: &[Vec<u32>]) -> bool {
+    let kin = |day: &Vec<u32>| day.contains(&0) && (day.contains(&1) || day.contains(&3));
+    !pattern.iter().any(kin)
+}
+
 /// Whether `long` minus one item is `short`.
 fn one_more(long: &[Vec<u32>], short: &[Vec<u32>]) -> bool {
     (0..long.len()).any(|at| {
@@ -207,6 +228,20 @@ fn all_patterns_of_small_patients_are_found() {
             expected,
             "closed, round {round}"
         );
+        // The same below a hierarchy.
+        let mut all = all;
+        all.retain(|(p, _)| without_kin(p));
+        settings.closed = false;
+        for closed in [false, true] {
+            settings.closed = closed;
+            let mut expected = all.clone();
+            expected.retain(|(p, _)| length(p) <= most && length(p) >= settings.min_length);
+            if closed {
+                expected.retain(|(p, s)| !all.iter().any(|(q, t)| s == t && one_more(q, p)));
+            }
+            let found = mined_below(&patients, &settings, hierarchy());
+            assert_eq!(found, expected, "hierarchy, round {round}");
+        }
         longest = longest.max(expected.iter().map(|(p, _)| p.len()).max().unwrap_or(0));
     }
     assert_eq!(longest, 4);
