@@ -156,6 +156,25 @@ mod tests {
     }
 
     #[test]
+    fn as_recorded_from_r() {
+        let text = include_str!("../../tests/fixtures/association/adjusted.json");
+        let all: serde_json::Value = serde_json::from_str(text).unwrap();
+        for case in all.as_array().unwrap() {
+            let numbers = |key: &str| -> Vec<f64> {
+                let list = case[key].as_array().unwrap();
+                list.iter().map(|p| p.as_f64().unwrap()).collect()
+            };
+            let tests = case["n"].as_u64().unwrap();
+            for (adjustment, key) in ALL.into_iter().zip(["bonferroni", "holm", "bh", "by"]) {
+                close(
+                    &adjust(&numbers("p"), Some(tests), adjustment).unwrap(),
+                    &numbers(key),
+                );
+            }
+        }
+    }
+
+    #[test]
     fn as_statsmodels() {
         let text = include_str!("../../tests/fixtures/association/expected_python.json");
         let all: serde_json::Value = serde_json::from_str(text).unwrap();
