@@ -360,8 +360,9 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
         level.map.clear();
         level.map.resize(n, NONE);
         let mut listed = false;
-        // Fewer items in a row say nothing of sets of a pivot and two more.
-        let items = if CLOSED { 1 } else { 3 };
+        // Shorter rows say nothing of what is not known from pairs: sets of a pivot and two more, or who
+        // else has all rows of a pivot and one more.
+        let items = if CLOSED { 2 } else { 3 };
         let bits = n as f64 * (rows.len() as f64 / 64.0 + 1.0) <= self.miner.most_bits;
         let mut root = None;
         for pivot in 0..free {
