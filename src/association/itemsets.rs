@@ -198,7 +198,8 @@ impl ItemsetParams {
         self
     }
 
-    /// Keeps the sets of largest support only; of equal ones the first.
+    /// Keeps the sets of largest support only; of equal ones the first. Those are found even where all
+    /// sets are beyond counting; maximal ones only within the bound on sets.
     #[must_use]
     pub fn top(mut self, sets: usize) -> Self {
         self.0.top = Some(sets);
