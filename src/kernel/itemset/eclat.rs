@@ -138,6 +138,10 @@ impl Miner for Eclat<'_> {
 struct Level {
     rows: Rows,
     lists: Lists,
+    /// Whether they are those of this level's rows.
+    listed: bool,
+    /// The level's rows as bitsets.
+    root: Option<Class>,
     matrix: Matrix,
     map: Vec<u32>,
     found: Found,
@@ -359,12 +363,8 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
         level.matrix.count(rows, n, free, least, CLOSED);
         level.map.clear();
         level.map.resize(n, NONE);
-        let mut listed = false;
-        // Shorter rows say nothing of what is not known from pairs: sets of a pivot and two more, or who
-        // else has all rows of a pivot and one more.
-        let items = if CLOSED { 2 } else { 3 };
-        let bits = n as f64 * (rows.len() as f64 / 64.0 + 1.0) <= self.miner.most_bits;
-        let mut root = None;
+        level.listed = false;
+        level.root = None;
         for pivot in 0..free {
             if self.sink.step() {
                 return;
@@ -403,40 +403,48 @@ impl<'a, S: Sink, const CLOSED: bool> Search<'a, S, CLOSED> {
                         self.stack.pop();
                     }
                 } else {
-                    if CLOSED {
-                        level.matrix.pass(pivot, least, &mut found.from);
-                    }
-                    if bits {
-                        let root = *root.get_or_insert_with(|| {
-                            self.arena
-                                .root(rows, &above.items, &above.supports, n, items)
-                        });
-                        let (items, supports) = (&found.items, &found.supports);
-                        let class = self
-                            .arena
-                            .select(&root, pivot, &found.from, items, supports);
-                        self.subtree(&class);
-                        self.arena.drop_class(&class, &root);
-                    } else {
-                        if !listed {
-                            level.lists.fill(rows, n, items);
-                            listed = true;
-                        }
-                        for (local, &other) in (0..).zip(&found.from) {
-                            level.map[other as usize] = local;
-                        }
-                        let list = level.lists.of(pivot);
-                        let rules = (pivot as u32, self.miner.deal);
-                        let pairs = project(rows, list, &level.map, &mut level.rows, rules);
-                        for &other in &found.from {
-                            level.map[other as usize] = NONE;
-                        }
-                        self.node(&level.found, &level.rows, pairs);
-                    }
+                    self.deeper(above, rows, level, pivot);
                 }
             }
             self.stack.truncate(depth);
         }
+    }
+
+    /// The sets of a pivot, extensions that the level found, and more.
+    fn deeper(&mut self, above: &Found, rows: &Rows, level: &mut Level, pivot: usize) {
+        let n = above.from.len();
+        // Shorter rows say nothing of what is not known from pairs: sets of a pivot and two more, or who
+        // else has all rows of a pivot and one more.
+        let shortest = if CLOSED { 2 } else { 3 };
+        let found = &mut level.found;
+        if CLOSED {
+            let least = self.miner.min_support;
+            level.matrix.pass(pivot, least, &mut found.from);
+        }
+        if n as f64 * (rows.len() as f64 / 64.0 + 1.0) <= self.miner.most_bits {
+            let arena = &mut self.arena;
+            let root = *level.root.get_or_insert_with(|| {
+                arena.root(rows, &above.items, &above.supports, n, shortest)
+            });
+            let class = arena.select(&root, pivot, &found.from, &found.items, &found.supports);
+            self.subtree(&class);
+            self.arena.drop_class(&class, &root);
+            return;
+        }
+        if !level.listed {
+            level.lists.fill(rows, n, shortest);
+            level.listed = true;
+        }
+        for (local, &other) in (0..).zip(&found.from) {
+            level.map[other as usize] = local;
+        }
+        let list = level.lists.of(pivot);
+        let rules = (pivot as u32, self.miner.deal);
+        let pairs = project(rows, list, &level.map, &mut level.rows, rules);
+        for &other in &found.from {
+            level.map[other as usize] = NONE;
+        }
+        self.node(&level.found, &level.rows, pairs);
     }
 
     fn subtree(&mut self, class: &Class) {
