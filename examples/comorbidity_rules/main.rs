@@ -7,20 +7,47 @@
 //! other. Run with `cargo run --release --example comorbidity_rules`.
 
 mod encounters;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 
 use galen::association::{
-    Adjustment, ConfirmParams, Cooccurrence, FrequentItemsets, PairCounts, Pathways, Rules, Steps,
-    Strata, TimeTo,
+    Adjustment, ConfirmParams, Cooccurrence, FrequentItemsets, Itemsets, PairCounts, Pairs,
+    Pathways, Rules, Steps, Strata, TimeTo,
 };
-use galen::design::Histories;
+use galen::design::{Histories, Items};
 use galen::prelude::*;
 use galen::report::{Block, Document, Table};
 
 use encounters::{Outcome, age_and_sex, chapter, items, read, rolled_up, steps};
 
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/comorbidity_rules.html");
+
+/// Pairs beyond chance, then beyond age and sex, then beyond the length of the record.
+fn pairs(items: &Items, strata: &Strata) -> Outcome<[Pairs; 3]> {
+    let params = Cooccurrence::params().min_count(50);
+    let crude = params.find(items)?;
+    let within = params.find_within(items, strata)?;
+    let honest = params.record_lengths(true).find_within(items, strata)?;
+    Ok([crude, within, honest])
+}
+
+/// Rules in which every item matters.
+fn rules(items: &Items, strata: &Strata) -> Outcome<(Itemsets, Rules)> {
+    let sets = FrequentItemsets::params()
+        .min_support(0.002)
+        .lengths(1..=3)
+        .mine(items)?;
+    let rules = Rules::params()
+        .adjustment(Adjustment::Holm)
+        .min_lift(1.2)
+        .min_improvement(0.01)
+        .productive(0.01)
+        .absent(1)
+        .find_within(items, &sets, strata)?;
+    Ok((sets, rules))
+}
 
 fn main() -> Outcome<()> {
     let start = Instant::now();
@@ -39,11 +66,7 @@ fn main() -> Outcome<()> {
         strata.len()
     );
 
-    // Pairs: chance, then age and sex, then the length of the record.
-    let pairs = Cooccurrence::params().min_count(50);
-    let crude = pairs.find(&items)?;
-    let within = pairs.find_within(&items, &strata)?;
-    let honest = pairs.record_lengths(true).find_within(&items, &strata)?;
+    let [crude, within, honest] = pairs(&items, &strata)?;
     println!(
         "{} pairs judged: {} survive chance, {} also age and sex, {} also the length of records\n",
         crude.n_tests(),
@@ -53,18 +76,7 @@ fn main() -> Outcome<()> {
     );
     println!("{honest}");
 
-    // Rules: every item must matter, then other patients must agree.
-    let sets = FrequentItemsets::params()
-        .min_support(0.002)
-        .lengths(1..=3)
-        .mine(&items)?;
-    let rules = Rules::params()
-        .adjustment(Adjustment::Holm)
-        .min_lift(1.2)
-        .min_improvement(0.01)
-        .productive(0.01)
-        .absent(1)
-        .find_within(&items, &sets, &strata)?;
+    let (sets, rules) = rules(&items, &strata)?;
     let told = rules.confirm_in(
         &itemizer,
         held_out.rows(),

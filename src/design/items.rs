@@ -410,6 +410,28 @@ impl Itemizer {
     ///
     /// Cost: in proportion to the values, stored ones for sparse columns; features in parallel.
     ///
+    /// Rows of a sealed test side have none to show:
+    ///
+    /// ```compile_fail,E0277
+    /// use galen::design::Itemizer;
+    /// use galen::estimator::TestRows;
+    ///
+    /// fn study(itemizer: &Itemizer, rows: &TestRows) {
+    ///     let _ = itemizer.items(rows);
+    /// }
+    /// ```
+    ///
+    /// Those of training have:
+    ///
+    /// ```
+    /// use galen::design::Itemizer;
+    /// use galen::matrix::PatientMatrix;
+    ///
+    /// fn study(itemizer: &Itemizer, rows: &PatientMatrix) {
+    ///     let _ = itemizer.items(rows);
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::FeatureNames`], [`ErrorKind::FeatureMismatch`]; [`ErrorKind::NonFinite`] for an
     /// infinity.
